@@ -1,0 +1,1 @@
+"""The computor command: a shell that loads commands lazily."""

@@ -1,0 +1,248 @@
+"""Units of work: one per request, command or workflow step.
+
+A write unit holds one transaction. Rows, events, audit, outbox starts and workflow signals go
+into it together and become visible together; nothing is told to anybody before the commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from computor_core.db.types import new_id
+from computor_core.model.evidence import AuditEvent, AuditValue
+from computor_core.model.work import EventLog, Outbox, WorkflowSignal
+from computor_core.plugin_api.providers.base import in_unit_of_work
+
+if TYPE_CHECKING:
+    from computor_core.db.engine import Database
+    from computor_core.plugin_api.events import Event
+    from computor_core.plugin_api.principal import Principal
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""Most bytes of JSON that a workflow's input, a step's input or output, or a signal may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowTarget:
+    """Where a workflow start goes: the version to pin and the engine instance."""
+
+    version: int
+    engine_instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitHooks:
+    """What the application lends to its units of work.
+
+    Attributes:
+        intercept: Called in the transaction with each event; may veto by raising.
+        committed: Called after the commit with the topics that have news
+            (``"events"``, ``"outbox"``, ``"signals"``).
+        workflow: Version and engine for a workflow's name; raises for an unknown one.
+    """
+
+    intercept: Callable[[Event, UnitOfWork], Awaitable[None]]
+    committed: Callable[[frozenset[str]], None]
+    workflow: Callable[[str], WorkflowTarget]
+
+
+@dataclass(slots=True)
+class ReadUnit:
+    """A place to read from.
+
+    Attributes:
+        connection: Runs Core statements; in AUTOCOMMIT for a read unit.
+        principal: Who acts.
+        now: Start of the authenticated request, UTC; the one "now" of everything in the unit.
+        request_id: For logs and the audit trail.
+        is_sqlite: Which system, for the few statements that differ.
+    """
+
+    connection: AsyncConnection
+    principal: Principal
+    now: datetime
+    request_id: str
+    is_sqlite: bool
+
+
+@dataclass(slots=True)
+class UnitOfWork(ReadUnit):
+    """One transaction; it commits when its block ends without an exception.
+
+    Attributes:
+        session: For mapped objects, on the same connection.
+    """
+
+    session: AsyncSession
+    hooks: UnitHooks
+    _events: list[Event] = field(default_factory=list)
+    _topics: set[str] = field(default_factory=set)
+
+    def emit(self, event: Event) -> None:
+        """Tell what happened; handlers in the transaction run before the commit."""
+        self._events.append(event)
+
+    def start_workflow(
+        self, workflow: str, payload: Mapping[str, Any], *, run_id: UUID | None = None
+    ) -> UUID:
+        """Start a workflow when, and only when, this unit commits.
+
+        Args:
+            workflow: Registered name; the newest version is pinned.
+            payload: The input as JSON values, at most 64 KiB.
+            run_id: Id of the run, for callers that derive it from their own row.
+
+        Returns:
+            The run's id.
+        """
+        require_small(payload, f"input of workflow {workflow}")
+        target = self.hooks.workflow(workflow)
+        run_id = run_id or new_id()
+        self.session.add(
+            Outbox(
+                workflow=workflow,
+                workflow_version=target.version,
+                run_id=run_id,
+                engine_instance=target.engine_instance,
+                input=dict(payload),
+                available_at=self.now,
+            )
+        )
+        self._topics.add("outbox")
+        return run_id
+
+    def signal(self, name: str, key: str, payload: Mapping[str, Any]) -> None:
+        """Deliver an external event to the workflow that waits for ``(name, key)``, now or later.
+
+        A second signal with the same name and key is refused by the database.
+        """
+        require_small(payload, f"signal {name}")
+        self.session.add(WorkflowSignal(name=name, key=key, payload=dict(payload)))
+        self._topics.add("signals")
+
+    def audit(
+        self,
+        action: str,
+        entity: str,
+        row_id: object,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        course_id: UUID | None = None,
+    ) -> None:
+        """Record a change in the audit trail; the actor is the unit's principal, nobody else.
+
+        Args:
+            action: The access action that allowed it.
+            entity: Endpoint name of the entity.
+            row_id: The row.
+            before: JSON values before, None for a creation.
+            after: JSON values after, None for a deletion.
+            course_id: The course, where there is one.
+        """
+        salt = secrets.token_hex(16)
+        record = AuditEvent(
+            id=new_id(),
+            occurred_at=self.now,
+            actor_kind=self.principal.kind.value,
+            actor_id=self.principal.user_id,
+            actor_label=self.principal.label,
+            request_id=self.request_id,
+            action=action,
+            entity=entity,
+            row_id=str(row_id),
+            course_id=course_id,
+            before_digest=_digest(salt, before),
+            after_digest=_digest(salt, after),
+        )
+        self.session.add(record)
+        self.session.add(
+            AuditValue(
+                audit_event_id=record.id,
+                salt=salt,
+                before=dict(before) if before is not None else None,
+                after=dict(after) if after is not None else None,
+            )
+        )
+
+    async def _seal(self) -> None:
+        """Run the interceptors and write the events; handlers may emit further events."""
+        done = 0
+        while done < len(self._events):
+            event = self._events[done]
+            done += 1
+            await self.hooks.intercept(event, self)
+            self.session.add(
+                EventLog(
+                    id=new_id(),
+                    name=event.name,
+                    occurred_at=self.now,
+                    course_id=event.course_id,
+                    user_id=event.user_id,
+                    payload=event.payload(),
+                )
+            )
+        if done:
+            self._topics.add("events")
+
+
+def require_small(payload: Mapping[str, Any], what: str) -> None:
+    """Refuse a payload of more than 64 KiB of JSON.
+
+    Raises:
+        ValueError: Too large, or not JSON.
+    """
+    size = len(json.dumps(payload, separators=(",", ":")).encode())
+    if size > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"{what} has {size} bytes; pass ids and blob references, at most {MAX_PAYLOAD_BYTES}")
+
+
+def _digest(salt: str, values: Mapping[str, Any] | None) -> str | None:
+    if values is None:
+        return None
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()
+
+
+@asynccontextmanager
+async def open_read(
+    database: Database, principal: Principal, *, now: datetime, request_id: str
+) -> AsyncIterator[ReadUnit]:
+    """A read unit: a connection without a transaction."""
+    async with database.reader.connect() as connection:
+        yield ReadUnit(connection, principal, now, request_id, database.is_sqlite)
+
+
+@asynccontextmanager
+async def open_write(
+    database: Database, principal: Principal, hooks: UnitHooks, *, now: datetime, request_id: str
+) -> AsyncIterator[UnitOfWork]:
+    """A write unit; commits at the end of the block, rolls back on any exception.
+
+    Raises:
+        RuntimeError: The current task has a unit open already; two would wait for each other.
+    """
+    if in_unit_of_work.get():
+        raise RuntimeError("a unit of work is open already in this task; pass it on instead")
+    token = in_unit_of_work.set(True)
+    try:
+        async with AsyncSession(database.writer, expire_on_commit=False, autoflush=False) as session:
+            connection = await session.connection()
+            work = UnitOfWork(connection, principal, now, request_id, database.is_sqlite, session, hooks)
+            yield work
+            await work._seal()  # noqa: SLF001 - the unit's own closing
+            await session.commit()
+    finally:
+        in_unit_of_work.reset(token)
+    if work._topics:  # noqa: SLF001 - as above
+        hooks.committed(frozenset(work._topics))  # noqa: SLF001

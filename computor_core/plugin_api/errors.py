@@ -1,0 +1,43 @@
+"""The errors that plugins raise and catch, re-exported from :mod:`computor_core.errors`."""
+
+from computor_core.errors import (
+    AuthenticationError,
+    CapabilityNotSupportedError,
+    ComputorError,
+    ConfigurationError,
+    ConflictError,
+    FieldProblem,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    PayloadTooLargeError,
+    ProviderAuthFailedError,
+    ProviderConflictError,
+    ProviderError,
+    ProviderInvalidError,
+    ProviderNotFoundError,
+    ProviderUnavailableError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "CapabilityNotSupportedError",
+    "ComputorError",
+    "ConfigurationError",
+    "ConflictError",
+    "FieldProblem",
+    "ForbiddenError",
+    "InvalidError",
+    "NotFoundError",
+    "PayloadTooLargeError",
+    "ProviderAuthFailedError",
+    "ProviderConflictError",
+    "ProviderError",
+    "ProviderInvalidError",
+    "ProviderNotFoundError",
+    "ProviderUnavailableError",
+    "TooManyRequestsError",
+    "UnavailableError",
+]

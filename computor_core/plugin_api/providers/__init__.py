@@ -1,0 +1,1 @@
+"""The provider seams: contract classes that plugins subclass, their requests and capabilities."""

@@ -1,0 +1,1 @@
+"""Local accounts for Computor: Argon2id passwords."""

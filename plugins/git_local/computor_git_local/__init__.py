@@ -1,0 +1,1 @@
+"""Bare git repositories over smart HTTP for Computor."""

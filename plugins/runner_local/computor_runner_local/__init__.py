@@ -1,0 +1,1 @@
+"""Sandboxed local test runner for Computor."""
