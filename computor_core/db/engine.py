@@ -99,7 +99,7 @@ class Database:
 
 def _sqlite_connect(connection: DBAPIConnection, _record: object) -> None:
     # The driver's own transaction control would begin deferred transactions behind our back.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

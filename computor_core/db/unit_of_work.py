@@ -11,9 +11,10 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -22,14 +23,12 @@ from computor_core.db.types import new_id
 from computor_core.model.evidence import AuditEvent, AuditValue
 from computor_core.model.work import EventLog, Outbox, WorkflowSignal
 from computor_core.plugin_api.providers.base import in_unit_of_work
+from computor_core.plugin_api.workflows import MAX_PAYLOAD_BYTES, PayloadLimitError
 
 if TYPE_CHECKING:
     from computor_core.db.engine import Database
     from computor_core.plugin_api.events import Event
     from computor_core.plugin_api.principal import Principal
-
-MAX_PAYLOAD_BYTES = 64 * 1024
-"""Most bytes of JSON that a workflow's input, a step's input or output, or a signal may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,10 @@ class UnitOfWork(ReadUnit):
         self.session.add(WorkflowSignal(name=name, key=key, payload=dict(payload)))
         self._topics.add("signals")
 
+    def wake(self, topic: str) -> None:
+        """Tell whoever listens to a bus topic that there is news, once this unit has committed."""
+        self._topics.add(topic)
+
     def audit(
         self,
         action: str,
@@ -196,15 +199,39 @@ class UnitOfWork(ReadUnit):
             self._topics.add("events")
 
 
+class UnitCompanion(Protocol):
+    """Writes of its own that go into the transactions which the current task opens.
+
+    Idempotency keys use it: they must become visible together with the change that they stand for.
+    """
+
+    async def begin(self, work: UnitOfWork) -> None:
+        """Called at the start of a unit; may refuse it by raising."""
+        ...
+
+    async def finish(self, work: UnitOfWork) -> None:
+        """Called before the commit, after the events."""
+        ...
+
+
+unit_companion: ContextVar[UnitCompanion | None] = ContextVar("computor_unit_companion", default=None)
+"""The companion of the write units that the current task opens, or None."""
+
+
 def require_small(payload: Mapping[str, Any], what: str) -> None:
     """Refuse a payload of more than 64 KiB of JSON.
 
     Raises:
-        ValueError: Too large, or not JSON.
+        PayloadLimitError: Too large.
+        TypeError: Not JSON.
     """
     size = len(json.dumps(payload, separators=(",", ":")).encode())
     if size > MAX_PAYLOAD_BYTES:
-        raise ValueError(f"{what} has {size} bytes; pass ids and blob references, at most {MAX_PAYLOAD_BYTES}")
+        raise PayloadLimitError(
+            f"{what} has {size} bytes, more than {MAX_PAYLOAD_BYTES}",
+            hint="pass ids and blob references",
+            details={"bytes": size, "limit": MAX_PAYLOAD_BYTES},
+        )
 
 
 def _digest(salt: str, values: Mapping[str, Any] | None) -> str | None:
@@ -239,10 +266,15 @@ async def open_write(
         async with AsyncSession(database.writer, expire_on_commit=False, autoflush=False) as session:
             connection = await session.connection()
             work = UnitOfWork(connection, principal, now, request_id, database.is_sqlite, session, hooks)
+            companion = unit_companion.get()
+            if companion is not None:
+                await companion.begin(work)
             yield work
-            await work._seal()  # noqa: SLF001 - the unit's own closing
+            await work._seal()
+            if companion is not None:
+                await companion.finish(work)
             await session.commit()
     finally:
         in_unit_of_work.reset(token)
-    if work._topics:  # noqa: SLF001 - as above
-        hooks.committed(frozenset(work._topics))  # noqa: SLF001
+    if work._topics:
+        hooks.committed(frozenset(work._topics))

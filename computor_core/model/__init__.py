@@ -33,12 +33,14 @@ from computor_core.model.users import ApiToken, Session, User
 from computor_core.model.work import (
     EventCursor,
     EventLog,
+    EventSkip,
     IdempotencyKey,
     Lease,
     Outbox,
     WorkflowRun,
     WorkflowSignal,
     WorkflowStep,
+    WorkflowWait,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "EntityMixin",
     "EventCursor",
     "EventLog",
+    "EventSkip",
     "Example",
     "ExampleVersion",
     "Grade",
@@ -89,4 +92,5 @@ __all__ = [
     "WorkflowRun",
     "WorkflowSignal",
     "WorkflowStep",
+    "WorkflowWait",
 ]

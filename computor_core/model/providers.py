@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,8 +29,9 @@ class ProviderBinding(EntityMixin, Base):
 class Blob(Identified, Timestamped, Base):
     """Bytes in a storage instance, shared by content.
 
-    A blob is staged (``staged_until`` set) before its bytes are written, and kept from the
-    first reference on; a staged blob past its time with no reference is swept.
+    ``state``: ``staged`` (until ``staged_until``) before its bytes are written, ``kept`` from the
+    first reference on, ``doomed`` while the sweeper removes the bytes of a staged blob that was
+    never referenced; nobody may build on a doomed one.
     """
 
     __tablename__ = "blob"
@@ -39,13 +39,13 @@ class Blob(Identified, Timestamped, Base):
     storage_instance: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), default="staged")
     references: Mapped[int] = mapped_column(default=0)
     staged_until: Mapped[datetime | None]
-    owner_id: Mapped[UUID | None]
 
     __table_args__ = (
         UniqueConstraint("storage_instance", "sha256"),
-        Index(None, "staged_until"),
+        Index(None, "state", "staged_until"),
         CheckConstraint('"references" >= 0', name="references"),
         {"info": {"owner": "core"}},
     )

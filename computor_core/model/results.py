@@ -26,7 +26,8 @@ class TestRun(EntityMixin, Base):
     """One test of one artifact: the result that students see.
 
     ``state``: ``queued`` → ``running`` → ``finished``, exactly once, whatever dies.
-    ``verdict`` is null until then. ``replay`` keeps what running it again needs.
+    ``verdict`` is null until then. ``output`` is what the student may see, ``sections`` all of
+    what phases wrote; ``replay`` keeps what running it again needs.
     """
 
     __test__ = False
@@ -46,6 +47,7 @@ class TestRun(EntityMixin, Base):
     max_points: Mapped[Decimal | None] = mapped_column(PointsType)
     message: Mapped[str] = mapped_column(String(4096), default="")
     output: Mapped[str] = mapped_column(Text, default="")
+    sections: Mapped[list[Any]] = mapped_column(JsonType, default=list)
     executions: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -110,6 +112,7 @@ class TestQueue(Timestamped, Base):
 
     ``state``: ``queued`` → ``leased`` → ``done``. The lease token is known to the agent alone;
     ``lease_epoch`` goes up with every lease, so a late report of a lost lease is refused.
+    ``report`` is the agent's report until it is recorded.
     """
 
     __test__ = False
@@ -126,6 +129,7 @@ class TestQueue(Timestamped, Base):
     lease_epoch: Mapped[int] = mapped_column(default=0)
     leased_until: Mapped[datetime | None]
     agent: Mapped[str] = mapped_column(String(128), default="")
+    report: Mapped[dict[str, Any] | None] = mapped_column(JsonType)
 
     __table_args__ = (
         Index(None, "runner_instance", "state", "priority", "available_at"),

@@ -27,7 +27,7 @@ class Event:
     course_id: UUID | None = None
     user_id: UUID | None = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         """Register the class under its ``name``."""
         # A slots dataclass is created twice, and its zero-argument super() would name the first.
         super(Event, cls).__init_subclass__(**kwargs)
@@ -116,6 +116,14 @@ class SignedIn(Event):
     name: ClassVar[str] = "session.started"
     session_id: UUID
     auth_instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """A session was revoked; whatever it keeps open ends."""
+
+    name: ClassVar[str] = "session.ended"
+    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

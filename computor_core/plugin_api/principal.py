@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 
@@ -62,6 +63,9 @@ class Principal:
         epoch: ``user.grants_epoch`` when the grants were read.
         scopes: Actions that a token is limited to (None: no limit); only ever intersects.
         grants: Every role held, directly or by group, at its scope.
+        roles_at: Ids of the roles held at a scope, by the scope's id (None: globally); made from
+            ``grants``, so that a decision in memory costs a look-up.
+        role_ids: Ids of all roles held anywhere; made from ``grants``.
     """
 
     kind: PrincipalKind
@@ -72,6 +76,16 @@ class Principal:
     epoch: int = 0
     scopes: frozenset[str] | None = None
     grants: tuple[Grant, ...] = ()
+    roles_at: Mapping[UUID | None, frozenset[str]] = field(init=False, repr=False, compare=False)
+    role_ids: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the grants."""
+        held: dict[UUID | None, frozenset[str]] = {}
+        for grant in self.grants:
+            held[grant.scope_id] = held.get(grant.scope_id, frozenset()) | {grant.role_id}
+        object.__setattr__(self, "roles_at", held)
+        object.__setattr__(self, "role_ids", frozenset(grant.role_id for grant in self.grants))
 
     @classmethod
     def anonymous(cls) -> Principal:

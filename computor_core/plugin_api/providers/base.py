@@ -56,6 +56,7 @@ class AppContext:
         clock: The application's clock.
         log: A logger that names the plugin and the instance.
         services: Doors into the core: sign-in, pushes, units of work.
+        settings: The plugin's own validated settings (``PluginMeta.settings``), or None.
     """
 
     instance: str
@@ -65,6 +66,7 @@ class AppContext:
     clock: Clock
     log: logging.Logger
     services: CoreServices
+    settings: object | None = None
 
 
 class Provider:

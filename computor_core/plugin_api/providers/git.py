@@ -39,7 +39,7 @@ class RepositoryRef:
 
     Attributes:
         external_id: The host's own stable id; all later calls use it.
-        http_url: Clone address without credentials.
+        http_url: Clone address without credentials; "" when the host serves none.
         default_branch: Name of the branch that clones check out.
     """
 
@@ -62,9 +62,12 @@ class EnsureRepository:
     """Create a repository unless it is there.
 
     Attributes:
-        path: Place inside the instance, ``<course path>/students/<stable id>``; unique.
+        path: Place inside the instance, ``<course path>/students/<stable id>``; unique. Segments
+            of ASCII letters, digits, ``_``, ``.`` and ``-``, none of them beginning with ``.`` or
+            ``-`` or ending with ``.git`` or ``.lock``.
         description: One line for people.
-        fork_of: External id of the repository whose history it starts from, or None for empty.
+        fork_of: External id of the repository whose branches and tags it starts from, or None
+            for empty; looked at only when the repository is created (needs ``FORK``).
     """
 
     path: str
@@ -76,7 +79,9 @@ class EnsureRepository:
 class CommitTree:
     """Replace a branch's whole tree by one commit, without a working copy.
 
-    Committing the tree that is already there is no commit at all (idempotent).
+    Committing the tree that is already there is no commit at all (idempotent). Paths are
+    relative, of non-empty segments between ``/``, none of them ``.``, ``..`` or ``.git`` (also as
+    Windows and macOS would spell it), without backslashes and control characters.
 
     Attributes:
         external_id: The repository.
@@ -85,6 +90,8 @@ class CommitTree:
         message: Commit message.
         author_name, author_email: Author and committer.
         expected_parent: Commit id the branch must be at ("" for absent), or None for don't care.
+            A repetition after success is no conflict: a branch that holds just this tree, one
+            commit after ``expected_parent``, is left as it is.
     """
 
     external_id: str
@@ -215,9 +222,14 @@ class GitHost(Provider):
     async def ensure_repository(self, request: EnsureRepository) -> RepositoryRef:
         """Create the repository unless it is there, and return it.
 
+        Repetitions, also parallel ones, return the same repository and touch nothing in it. A
+        fork has the history of that moment; afterwards neither sees the other's changes.
+
         Raises:
             ProviderConflictError: The path is taken by something else.
             ProviderInvalidError: The path isn't allowed.
+            ProviderNotFoundError: There is no repository ``fork_of``.
+            CapabilityNotSupportedError: ``fork_of`` without the capability ``FORK``.
         """
         raise NotImplementedError
 
@@ -227,24 +239,45 @@ class GitHost(Provider):
         Raises:
             ProviderNotFoundError: No such repository.
             ProviderConflictError: The branch isn't at ``expected_parent``.
-            ProviderInvalidError: A path is absolute, has ``..`` or ``.git``, or stands twice.
+            ProviderInvalidError: A path isn't allowed, stands twice or is both a file and a
+                directory; a mode isn't one of the two; the branch's name isn't allowed. Nothing
+                was committed.
         """
         raise NotImplementedError
 
     async def grant(self, request: AccessChange) -> None:
-        """Give a user rights on a repository."""
+        """Give a user rights on a repository.
+
+        A host that asks :meth:`PushReceiver.access` at every request keeps nothing.
+
+        Raises:
+            ProviderNotFoundError: No such repository.
+        """
         raise NotImplementedError
 
     async def revoke(self, request: AccessChange) -> None:
-        """Take a user's rights on a repository."""
+        """Take a user's rights on a repository, whatever ``access`` says.
+
+        Raises:
+            ProviderNotFoundError: No such repository.
+        """
         raise NotImplementedError
 
     async def protect_branch(self, external_id: str, branch: str) -> None:
-        """Refuse force pushes and deletion of a branch."""
+        """Refuse force pushes and deletion of a branch, which need not exist yet.
+
+        Raises:
+            ProviderNotFoundError: No such repository.
+            ProviderInvalidError: The branch's name isn't allowed.
+        """
         raise NotImplementedError
 
     async def resolve(self, external_id: str, ref: str) -> str | None:
-        """Commit id that a full ref name points at, or None."""
+        """Commit id that a full ref name points at, or None; an annotated tag is followed.
+
+        Raises:
+            ProviderNotFoundError: No such repository.
+        """
         raise NotImplementedError
 
     async def keep(self, external_id: str, commit: str, name: str) -> None:
@@ -252,6 +285,8 @@ class GitHost(Provider):
 
         Raises:
             ProviderNotFoundError: No such repository or commit.
+            ProviderConflictError: The name holds another commit, which is never let go.
+            ProviderInvalidError: The name isn't ``[A-Za-z0-9_-]{1,100}``.
         """
         raise NotImplementedError
 
@@ -260,12 +295,14 @@ class GitHost(Provider):
     ) -> AbstractAsyncContextManager[AsyncIterator[TreeEntry]]:
         """Stream a directory's files at a commit.
 
-        Raises:
+        Raises (all on entering, before any content is read):
             ProviderNotFoundError: No such repository, commit or directory.
+            ProviderInvalidError: The directory isn't a clean relative path, or a file's name in
+                it isn't UTF-8.
             PayloadTooLargeError: More files or bytes than allowed.
         """
         raise NotImplementedError
 
     async def delete_repository(self, external_id: str) -> bool:
-        """Remove a repository; False when there was none."""
+        """Remove a repository with everything kept in it; False when there was none."""
         raise NotImplementedError

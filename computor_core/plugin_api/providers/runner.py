@@ -36,13 +36,30 @@ class Isolation(StrEnum):
     LANDLOCK = "landlock"
     NONE = "none"
 
+    def at_least(self, other: Isolation) -> bool:
+        """Whether this level is as strong as ``other`` or stronger."""
+        return _STRONGEST_FIRST.index(self) <= _STRONGEST_FIRST.index(other)
+
+
+_STRONGEST_FIRST = tuple(Isolation)
+
 
 class Enforcement(StrEnum):
-    """Who enforces a limit: the kernel, a watchdog that polls, or nobody."""
+    """Who enforces a limit: the kernel, a watchdog that polls, or nobody.
+
+    ``kernel``: it can't be exceeded at all. ``polled``: it can, between two looks.
+    """
 
     KERNEL = "kernel"
     POLLED = "polled"
     NONE = "none"
+
+    def at_least(self, other: Enforcement) -> bool:
+        """Whether this is as strong as ``other`` or stronger."""
+        return _FIRMEST_FIRST.index(self) <= _FIRMEST_FIRST.index(other)
+
+
+_FIRMEST_FIRST = tuple(Enforcement)
 
 
 class Limit(StrEnum):
@@ -64,7 +81,7 @@ class Limits:
     Attributes:
         cpu_seconds: Processor time of all processes together.
         wall_seconds: Time from start to end.
-        memory_bytes: Resident memory of all processes together.
+        memory_bytes: Memory of all processes together; files in memory may count as well.
         processes: Number of processes and threads.
         output_bytes: Bytes kept of stdout and of stderr, each; more stops the phase.
         disk_bytes: Bytes written to the working directory and to /tmp together.
@@ -84,17 +101,27 @@ class Limits:
 class Mount:
     """A directory that a phase sees.
 
+    Targets lie neither in each other nor below the working directory; one may *be* the working
+    directory and then gives its initial content. A runner without a file system view of its own
+    (isolation ``none``) lays the targets out below a private folder instead of the root, so a
+    command that shall run everywhere names them relative to the working directory
+    (``../tests`` from ``/box`` for ``/tests``).
+
     Attributes:
-        source: Name of an input of the job, or ``"phase:<name>"`` for an earlier phase's
-            working directory.
+        source: Name of an input of the job, ``"phase:<name>"`` for an earlier phase's working
+            directory, or ``"toolchain:<name>"`` for the libraries that belong to a toolchain.
         target: Absolute path inside the sandbox.
         writable: A private copy that the phase may change, discarded unless it is the
-            working directory.
+            working directory. Without it the phase can't change anything there, and nobody
+            ever sees a change in the source.
+        only: Paths below the source that are taken, everything when empty. Files that aren't
+            there are left out, links are never followed on the way.
     """
 
     source: str
     target: str
     writable: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +130,8 @@ class Phase:
 
     Attributes:
         name: Unique within the job, ``[a-z][a-z0-9_-]*``.
-        command: Program and arguments; no shell is involved.
+        command: Program, looked up in PATH, and arguments; no shell is involved. A program
+            that isn't there or can't be run gives a non-zero exit status.
         trust: Whose code it runs.
         mounts: What it sees beside the read-only system and toolchain.
         workdir: Working directory inside the sandbox, writable, private to the phase.
@@ -111,8 +139,9 @@ class Phase:
         environment: The whole environment beside PATH, HOME, LANG and TMPDIR.
         limits: Its limits.
         continue_on_failure: Go on with the next phase after a non-zero exit.
-        collect: Paths below ``workdir`` that are brought out for parsing.
-        collect_bytes: Limit on all collected files together.
+        collect: Relative paths below ``workdir`` that are brought out for parsing, also after a
+            limit or a signal ended the phase; regular files alone, no link is ever followed.
+        collect_bytes: Limit on all collected files together; one that doesn't fit is left out.
     """
 
     name: str
@@ -139,6 +168,7 @@ class RunJob:
         inputs: Host directory by input name; the runner mounts them read-only or copies them.
         minimum_isolation: Weakest isolation accepted; a weaker runner refuses the job.
         minimum_enforcement: Weakest enforcement accepted by limit.
+        seed: What the job's builder drew its random choices from; kept for replay.
     """
 
     job_id: str
@@ -147,6 +177,7 @@ class RunJob:
     inputs: Mapping[str, Path]
     minimum_isolation: Isolation = Isolation.NONE
     minimum_enforcement: Mapping[Limit, Enforcement] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +191,8 @@ class PhaseResult:
         limit_exceeded: The limit that stopped it, from evidence outside its processes.
         stdout, stderr: At most ``output_bytes`` each.
         collected: Content by path below the working directory.
+        uncollected: For each path that wasn't brought out the reason: ``missing``,
+            ``not_a_file``, ``too_large`` or ``unreadable``.
         wall_seconds, cpu_seconds: Measured outside the sandbox.
         memory_bytes: Highest resident memory where it can be had.
     """
@@ -171,6 +204,7 @@ class PhaseResult:
     stdout: bytes = b""
     stderr: bytes = b""
     collected: Mapping[str, bytes] = field(default_factory=dict)
+    uncollected: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     memory_bytes: int | None = None
@@ -178,13 +212,23 @@ class PhaseResult:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What came of a job: a result for each phase that ran, and how it was isolated."""
+    """What came of a job.
+
+    Attributes:
+        job_id: The job.
+        phases: A result for each phase that ran, in order; shorter than the job's list when
+            a phase failed that the rest needed.
+        isolation: How it was isolated.
+        runner, runner_version: Type and version of the runner.
+        toolchain_version: Version of the job's toolchain, as the runner's probe found it.
+    """
 
     job_id: str
     phases: Sequence[PhaseResult]
     isolation: Isolation
     runner: str
     runner_version: str
+    toolchain_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

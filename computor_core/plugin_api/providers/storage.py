@@ -75,13 +75,17 @@ class StorageBackend(Provider):
     """Contract of a storage backend.
 
     ``put`` is atomic: a reader sees the whole blob or none, also after ``kill -9``. ``open``
-    streams; memory doesn't grow with the blob.
+    streams; memory doesn't grow with the blob. A key that isn't 64 lower-case hex digits raises
+    ``ProviderInvalidError`` from every method, so no key ever becomes a path of its own choice.
     """
 
     seam: ClassVar[str] = "storage"
 
     async def put(self, request: PutBlob) -> BlobInfo:
         """Store the bytes and return digest and size.
+
+        Storing what is there already succeeds. An exception of ``content`` itself passes
+        through unchanged and nothing is kept, as when the call is cancelled.
 
         Raises:
             ProviderInvalidError: The digest isn't the expected one; nothing is kept.
@@ -93,9 +97,13 @@ class StorageBackend(Provider):
     def open(self, request: OpenBlob) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Stream the bytes.
 
+        A range that reaches beyond the end stops at the end; one that starts at the end is empty.
+
         Raises:
             ProviderNotFoundError: On entering, when there is no such blob.
-            ProviderInvalidError: On entering, when the offset lies behind the end.
+            ProviderInvalidError: On entering, when the offset lies behind the end, or offset or
+                length is negative.
+            CapabilityNotSupportedError: On entering, when a range is asked for without ``RANGES``.
         """
         raise NotImplementedError
 
@@ -108,7 +116,10 @@ class StorageBackend(Provider):
         raise NotImplementedError
 
     def list(self) -> AsyncIterator[BlobInfo]:
-        """All blobs, in no given order; for reconciliation, never on a request's path."""
+        """All blobs, each once, in no given order; for reconciliation, never on a request's path.
+
+        Blobs stored or deleted meanwhile may or may not be among them.
+        """
         raise NotImplementedError
 
     async def presign_get(self, request: PresignBlob) -> str:

@@ -10,12 +10,13 @@ import fcntl
 import hashlib
 import os
 import secrets
+import threading
 import time
 from pathlib import Path
 
 from computor_storage_local.layout import TEMPORARY, blob_path
 
-__all__ = ["LOCKLESS_AGE", "StagedBlob", "make_folders", "sync_folder", "sweep"]
+__all__ = ["LOCKLESS_AGE", "StagedBlob", "free_bytes", "make_folders", "sweep", "sync_folder"]
 
 LOCKLESS_AGE = 3600.0
 """Seconds after which a leftover goes on a file system that knows no locks."""
@@ -51,15 +52,22 @@ class StagedBlob:
     is how :func:`sweep` tells a leftover from a blob that another process is writing, also
     across containers that see each other's process ids differently.
 
+    The methods exclude each other: when the awaiting task is cancelled, its thread goes on, and
+    :meth:`discard` must not close the file under it.
+
     Args:
         root: The instance's folder; the file lies in its ``tmp``, in the same file system.
+        reserve: Free bytes that must be left on the file system.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reserve: int) -> None:
         self._root = root
+        self._reserve = reserve
         self._hash = hashlib.sha256()
+        self._step = threading.Lock()
+        self._file: tuple[Path, int] | None = None
+        self._closed = False
         self.size = 0
-        self._path, self._descriptor = _create_locked(root / TEMPORARY)
 
     @property
     def sha256(self) -> str:
@@ -67,12 +75,23 @@ class StagedBlob:
         return self._hash.hexdigest()
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append bytes."""
-        self._hash.update(data)
-        self.size += len(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        """Append bytes; the first call creates the file.
+
+        Raises:
+            OSError: The file system refuses; ``ENOSPC`` also when the reserve is reached.
+        """
+        with self._step:
+            if self._closed:
+                return
+            if self._file is None:
+                self._file = _create_locked(self._root / TEMPORARY)
+            if free_bytes(self._root) < self._reserve + len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._hash.update(data)
+            self.size += len(data)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file[1], view) :]
 
     def commit(self) -> None:
         """Make the blob visible under its digest, whole and durable.
@@ -80,17 +99,35 @@ class StagedBlob:
         The rename replaces a blob that is already there: the content is the same, open readers
         keep the old file, and a file that the disk had damaged is mended.
         """
-        os.fsync(self._descriptor)
-        target = blob_path(self._root, self.sha256)
-        make_folders(self._root, target.parent)
-        self._path.rename(target)
-        sync_folder(target.parent)
-        os.close(self._descriptor)
+        self.write(b"")
+        with self._step:
+            if self._closed or self._file is None:
+                return
+            path, descriptor = self._file
+            os.fsync(descriptor)
+            target = blob_path(self._root, self.sha256)
+            make_folders(self._root, target.parent)
+            path.rename(target)
+            sync_folder(target.parent)
+            self._close()
 
     def discard(self) -> None:
-        """Remove the temporary file; after :meth:`commit` there is none."""
-        self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        """Remove the temporary file; after :meth:`commit` there is none and nothing happens."""
+        with self._step:
+            if self._file is not None and not self._closed:
+                self._file[0].unlink(missing_ok=True)
+            self._close()
+
+    def _close(self) -> None:
+        if self._file is not None and not self._closed:
+            os.close(self._file[1])
+        self._closed = True
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that an unprivileged process can still write to the file system."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
 
 
 def _create_locked(folder: Path) -> tuple[Path, int]:

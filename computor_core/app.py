@@ -1,0 +1,278 @@
+"""The composition root: one object that holds a deployment's parts, and their start and stop.
+
+>>> from computor_core.app import Computor  # doctest: +SKIP
+>>> async with Computor(load_settings()) as app:  # doctest: +SKIP
+...     async with app.uow(principal) as work:
+...         …
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from computor_core.clock import Clock, SystemClock
+from computor_core.db.engine import Database
+from computor_core.db.host_lock import host_lock
+from computor_core.db.unit_of_work import ReadUnit, UnitHooks, UnitOfWork, open_read, open_write
+from computor_core.errors import SchemaVersionError
+from computor_core.migrations.lineage import lineages
+from computor_core.migrations.seed import roles_in_sync
+from computor_core.migrations.state import require_current, states
+from computor_core.plugin_api.providers.base import AppContext
+from computor_core.plugin_api.providers.bus import EventBus
+from computor_core.plugin_api.providers.cache import Cache
+from computor_core.plugin_api.providers.engine import WorkflowEngine
+from computor_core.plugins.bindings import require_referenced
+from computor_core.plugins.doors import Doors
+from computor_core.plugins.opening import open_all
+from computor_core.plugins.providers import Providers
+from computor_core.plugins.registries import SEAMS
+from computor_core.security.keys import load_keys
+from computor_core.settings.assembly import Assembly, assemble
+from computor_core.settings.data_folder import prepare_data_folder, private_folder
+from computor_core.settings.instances import default_instance
+from computor_core.targets import load_target
+
+if TYPE_CHECKING:
+    from computor_core.access.engine import AccessEngine
+    from computor_core.entities.service import EntityService
+    from computor_core.events.dispatcher import EventDispatcher
+    from computor_core.events.wakeups import Wakeups
+    from computor_core.plugin_api.principal import Principal
+    from computor_core.plugins.loader import PluginSet
+    from computor_core.plugins.registries import Registries
+    from computor_core.security.keys import Keys
+    from computor_core.services.core import Services
+    from computor_core.settings.composition import Instance
+    from computor_core.settings.model import Settings
+    from computor_core.workflows.runtime import WorkflowRuntime
+
+
+class Computor:
+    """A deployment of Computor, embeddable in any asyncio program.
+
+    Entering it loads the plugins, opens database and providers and checks the schema; it starts
+    nothing that runs by itself. :meth:`running` does that, in hosts.
+
+    Args:
+        settings: The settings.
+        clock: Tells the time; the machine's clock unless given.
+
+    Attributes:
+        plugins: What came of loading the plugins.
+        registries: What the plugins registered.
+        keys: The deployment's keys.
+        database: The database.
+        providers: The open provider instances.
+        access: Decides who may do what.
+        entities: The service of each entity, by endpoint.
+        workflows: Starts, describes and carries out workflows.
+        events: Hands events to their handlers.
+        bus, cache: The default instances of their seams.
+        services: The business operations.
+    """
+
+    plugins: PluginSet
+    registries: Registries
+    keys: Keys
+    database: Database
+    providers: Providers
+    access: AccessEngine
+    entities: Mapping[str, EntityService]
+    workflows: WorkflowRuntime
+    events: EventDispatcher
+    wakeups: Wakeups
+    bus: EventBus
+    cache: Cache
+    services: Services
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._doors = Doors()
+        self._stack: AsyncExitStack | None = None
+        self._hooks: UnitHooks | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start.
+
+        Raises:
+            ConfigurationError: Settings, plugins, keys or data folder are wrong.
+            SchemaVersionError: The database isn't at the installed code's revision.
+        """
+        if self._stack is not None:
+            raise RuntimeError("the application has been started before; build a new one")
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Close everything that was opened, in the reverse order."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close everything that was opened; closing twice is fine."""
+        if self._stack is not None:
+            await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        assembly = await anyio.to_thread.run_sync(assemble, self.settings)
+        assembly.require_sound()
+        self._assembly = assembly
+        self.plugins, self.registries = assembly.plugins, assembly.plugins.registries
+        prepare_data_folder(self.settings.data_dir)
+        security = self.settings.security
+        self.keys = load_keys(self.settings.data_dir, security.master_key_file, security.signing_key_file)
+        self.database = Database(
+            self.settings.database_url,
+            pool_size=self.settings.database.pool_size,
+            statement_timeout=self.settings.database.statement_timeout,
+        )
+        stack.push_async_callback(self.database.aclose)
+        await self._check_database(assembly)
+        await self._open_providers(stack, assembly)
+        self._compose()
+
+    async def _check_database(self, assembly: Assembly) -> None:
+        """Refuse a schema or settings that the database's content doesn't fit."""
+        require_current(await states(self.database, lineages(self.registries)))
+        configured: dict[str, list[str]] = {seam: [] for seam in SEAMS}
+        for instance in assembly.configuration.instances:
+            configured[instance.seam].append(instance.name)
+        async with self.database.reader.connect() as connection:
+            if not await roles_in_sync(connection, self.registries):
+                raise SchemaVersionError(
+                    "the roles in the database aren't those of the installed code and plugins",
+                    hint="run computor db upgrade",
+                )
+            await require_referenced(connection, configured)
+
+    async def _open_providers(self, stack: AsyncExitStack, assembly: Assembly) -> None:
+        opened = await open_all(stack, assembly.configuration.instances, self._context_for)
+        names: dict[str, list[str]] = {seam: [] for seam in SEAMS}
+        for seam, name in opened:
+            names[seam].append(name)
+        defaults = {
+            seam: default
+            for seam in SEAMS
+            if (default := default_instance(self.settings, seam, names[seam])) is not None
+        }
+        self.providers = Providers(opened, defaults)
+        self.cache = self.providers.get(Cache, self.providers.default("cache"))
+        self.bus = self.providers.get(EventBus, self.providers.default("bus"))
+
+    def _compose(self) -> None:
+        """Build what stands on database, registries and providers, and let the parts know each other."""
+        from computor_core.events.dispatcher import EventDispatcher, HandlerBinding
+        from computor_core.events.wakeups import Wakeups
+        from computor_core.services.core import Services
+        from computor_core.workflows.registry import WorkflowRegistry
+        from computor_core.workflows.runtime import WorkflowRuntime
+
+        self.wakeups = Wakeups(self.bus)
+        self.workflows = WorkflowRuntime(
+            app=self._doors,
+            registry=WorkflowRegistry(
+                [item.registration for item in self.registries.workflows.values()],
+                [item.registration for item in self.registries.steps.values()],
+            ),
+            engines={
+                name: self.providers.get(WorkflowEngine, name) for name in self.providers.names("engine")
+            },
+            default_engine=self.providers.default("engine"),
+            wakeups=self.wakeups,
+        )
+        self.events = EventDispatcher(
+            units=self._doors,
+            bindings=[
+                HandlerBinding(item.plugin, item.registration, self.context(item.plugin))
+                for item in self.registries.event_handlers.values()
+            ],
+            wakeups=self.wakeups,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        )
+        self._hooks = UnitHooks(
+            intercept=self.events.intercept,
+            committed=self.wakeups.committed,
+            workflow=self.workflows.target,
+        )
+        self.services = Services(self)
+        self._doors.lead_to(self.services)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Carry out background work while the block is open: engines, dispatchers, sweepers, agents.
+
+        Raises:
+            ConfigurationError: Another host runs on the same SQLite file.
+        """
+        from computor_core.services.background import background
+
+        async with AsyncExitStack() as stack:
+            stack.enter_context(host_lock(self.database))
+            await stack.enter_async_context(self.wakeups.running())
+            for registered in self.registries.lifespan:
+                target: Any = load_target(registered.registration.target)
+                manager: AbstractAsyncContextManager[None] = target(self.context(registered.plugin))
+                await stack.enter_async_context(manager)
+            await stack.enter_async_context(self.events.running())
+            await stack.enter_async_context(self.workflows.running())
+            await stack.enter_async_context(background(self))
+            yield
+
+    def uow(
+        self, principal: Principal, *, request_id: str = "", now: datetime | None = None
+    ) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A write unit of work; commits when the block ends without an exception.
+
+        Args:
+            principal: Who acts.
+            request_id: For logs and the audit trail.
+            now: Start of the authenticated request; the clock's time unless given.
+        """
+        if self._hooks is None:
+            raise RuntimeError("the application isn't started")
+        return open_write(
+            self.database, principal, self._hooks, now=now or self.clock.now(), request_id=request_id
+        )
+
+    def read(
+        self, principal: Principal, *, request_id: str = "", now: datetime | None = None
+    ) -> AbstractAsyncContextManager[ReadUnit]:
+        """A read unit; the arguments are those of :meth:`uow`."""
+        return open_read(self.database, principal, now=now or self.clock.now(), request_id=request_id)
+
+    def context(self, plugin: str) -> AppContext:
+        """What a plugin's routes, lifespans and event handlers are given."""
+        return self._context(plugin, "", self.settings.data_dir / "plugins" / plugin)
+
+    def _context_for(self, instance: Instance) -> AppContext:
+        folder = self.settings.data_dir / instance.seam / instance.name
+        return self._context(instance.provider.plugin, instance.name, folder)
+
+    def _context(self, plugin: str, instance: str, folder: Path) -> AppContext:
+        name = f"computor.plugins.{plugin}"
+        return AppContext(
+            instance=instance,
+            plugin=plugin,
+            data_dir=private_folder(folder),
+            public_url=self.settings.public_url,
+            clock=self.clock,
+            log=logging.getLogger(f"{name}.{instance}" if instance else name),
+            services=self._doors,
+            settings=self._assembly.configuration.plugins.get(plugin),
+        )

@@ -1,0 +1,1 @@
+"""The example formats that core brings; others come as plugins."""

@@ -1,0 +1,1 @@
+"""Core's own registrations: actions, roles, access rules and entities, as data."""

@@ -1,0 +1,1 @@
+"""Operator commands, each loaded by the ``computor`` shell when it is invoked."""

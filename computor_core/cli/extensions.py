@@ -1,0 +1,76 @@
+"""``computor x``: the commands of plugins."""
+
+from __future__ import annotations
+
+import functools
+
+import click
+
+from computor_core.cli.deployment import inspect_deployment
+from computor_core.errors import PluginError
+from computor_core.plugins.registries import Registries
+from computor_core.targets import load_target
+
+
+@functools.cache
+def _registries() -> Registries:
+    return inspect_deployment().assembly.plugins.registries
+
+
+class PluginCommands(click.Group):
+    """The commands of one plugin; each is imported when it is invoked.
+
+    Args:
+        plugin: The plugin's name.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(name=plugin, help=f"Commands of the plugin {plugin}.")
+        self._plugin = plugin
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the plugin's commands."""
+        return sorted(name for plugin, name in _registries().commands if plugin == self._plugin)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Raises:
+            PluginError: It can't be imported, or is no click command.
+        """
+        registered = _registries().commands.get((self._plugin, cmd_name))
+        if registered is None:
+            return None
+        target = registered.registration.target
+        label = f"the command {cmd_name!r} of plugin {self._plugin} ({registered.distribution})"
+        try:
+            command = load_target(target)
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f"{label} can't be loaded: {error}") from error
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{label} is a {type(command).__name__}, not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the registered summaries; nothing is imported."""
+        rows = [
+            (name, _registries().commands[self._plugin, name].registration.summary)
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class Extensions(click.Group):
+    """One group per plugin that has commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the plugins that have commands."""
+        return sorted({plugin for plugin, _name in _registries().commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A plugin's group."""
+        return PluginCommands(cmd_name) if cmd_name in self.list_commands(ctx) else None
+
+
+x = Extensions(name="x", help="Commands of plugins: computor x PLUGIN COMMAND.")

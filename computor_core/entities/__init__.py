@@ -1,0 +1,1 @@
+"""Entities: binding of interface, model and access; the generic service on top."""

@@ -1,0 +1,1 @@
+"""Events after their commit: waking, ordered handlers, and the in-memory bus."""

@@ -1,0 +1,41 @@
+"""The contracts of the entities: DTOs in pure pydantic, one file per aggregate."""
+
+from computor_core.interfaces.base import (
+    UNCHANGED,
+    Archived,
+    AtLeast,
+    AtMost,
+    Contains,
+    CreateDto,
+    Dto,
+    EntityFields,
+    EntityInterface,
+    Equals,
+    Filter,
+    ListQuery,
+    OneOf,
+    ReadDto,
+    Requires,
+    StartsWith,
+    UpdateDto,
+)
+
+__all__ = [
+    "UNCHANGED",
+    "Archived",
+    "AtLeast",
+    "AtMost",
+    "Contains",
+    "CreateDto",
+    "Dto",
+    "EntityFields",
+    "EntityInterface",
+    "Equals",
+    "Filter",
+    "ListQuery",
+    "OneOf",
+    "ReadDto",
+    "Requires",
+    "StartsWith",
+    "UpdateDto",
+]

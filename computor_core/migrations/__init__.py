@@ -1,0 +1,1 @@
+"""Core's alembic lineage and the runner for the lineages of core and plugins."""

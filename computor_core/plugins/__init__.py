@@ -1,0 +1,1 @@
+"""Plugin machinery: discovery, loading, typed registries and provider instances (private)."""

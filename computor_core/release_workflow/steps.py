@@ -1,0 +1,39 @@
+"""Implementations of the release workflow's steps; each may be repeated after a crash."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from computor_core.plugin_api.workflows import RunState, Settlement, StepContext
+from computor_core.release_workflow.dtos import CourseRef, More, Publications, Published, Released
+from computor_core.services.core import services_of
+
+
+async def publish_template(ctx: StepContext, course: CourseRef) -> Published:
+    """Commit the template tree."""
+    return Published(commit=await services_of(ctx).releases.publish(course.course_id, "template"))
+
+
+async def publish_reference(ctx: StepContext, course: CourseRef) -> Published:
+    """Commit the reference tree."""
+    return Published(commit=await services_of(ctx).releases.publish(course.course_id, "reference"))
+
+
+async def finish(ctx: StepContext, publications: Publications) -> Released:
+    """Mark the assignments as deployed."""
+    released = await services_of(ctx).releases.finish(
+        publications.course_id, publications.template_commit, publications.reference_commit
+    )
+    return Released(released=released)
+
+
+async def provision(ctx: StepContext, course: CourseRef) -> More:
+    """Create a batch of members' repositories."""
+    return More(more=await services_of(ctx).releases.provision_members(course.course_id))
+
+
+async def settle(ctx: StepContext, settlement: Settlement) -> None:
+    """Say of assignments that were left deploying that their release failed."""
+    if settlement.state is not RunState.COMPLETED:
+        reason = settlement.failure.message if settlement.failure else settlement.state.value
+        await services_of(ctx).releases.fail(UUID(settlement.input["course_id"]), reason)

@@ -1,0 +1,94 @@
+"""Human grades: given on an artifact, published to its student."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import select
+
+from computor_core.db.types import new_id
+from computor_core.errors import FieldProblem, InvalidError
+from computor_core.interfaces.grading import GradeGiven, GradeInput
+from computor_core.model import Artifact, AssignmentSchedule, Grade, SubmissionGroup
+from computor_core.plugin_api.events import GradePublished
+
+if TYPE_CHECKING:
+    from computor_core.app import Computor
+    from computor_core.db.unit_of_work import UnitOfWork
+    from computor_core.plugin_api.principal import Principal
+
+
+async def grade_artifact(
+    app: Computor, principal: Principal, artifact_id: UUID, body: GradeInput, *, request_id: str = ""
+) -> GradeGiven:
+    """Give or change the caller's grade of an artifact.
+
+    Raises:
+        NotFoundError: No such artifact, or none that the principal may see.
+        ForbiddenError: The principal may not grade it, or not publish.
+        InvalidError: More points than the assignment has.
+    """
+    async with app.uow(principal, request_id=request_id) as work:
+        await app.access.require(work, "grade.write", "artifacts", artifact_id)
+        if body.publish:
+            await app.access.require(work, "grade.publish", "artifacts", artifact_id)
+        artifact = await work.session.get_one(Artifact, artifact_id)
+        await _check_points(work, artifact, body.points)
+        found = select(Grade).where(Grade.artifact_id == artifact_id, Grade.graded_by_id == principal.user_id)
+        grade = (await work.session.execute(found)).scalar_one_or_none()
+        before = _values(grade) if grade else None
+        if grade is None:
+            grade = Grade(
+                id=new_id(),
+                course_id=artifact.course_id,
+                submission_group_id=artifact.submission_group_id,
+                artifact_id=artifact.id,
+                graded_by_id=principal.user_id,
+                created_by=principal.user_id,
+            )
+            work.session.add(grade)
+        grade.points, grade.status, grade.comment = body.points, body.status, body.comment
+        grade.updated_by = principal.user_id
+        newly = body.publish and grade.published_at is None
+        if newly:
+            grade.published_at = work.now
+            work.emit(
+                GradePublished(
+                    course_id=artifact.course_id,
+                    grade_id=grade.id,
+                    submission_group_id=artifact.submission_group_id,
+                )
+            )
+        work.audit(
+            "grade.write",
+            "grades",
+            grade.id,
+            before=before,
+            after=_values(grade),
+            course_id=artifact.course_id,
+        )
+        return GradeGiven(grade_id=grade.id, published=grade.published_at is not None)
+
+
+def _values(grade: Grade) -> dict[str, object]:
+    return {
+        "points": str(grade.points),
+        "status": grade.status,
+        "comment": grade.comment,
+        "published_at": grade.published_at.isoformat() if grade.published_at else None,
+    }
+
+
+async def _check_points(work: UnitOfWork, artifact: Artifact, points: Decimal) -> None:
+    maximum = await work.connection.scalar(
+        select(AssignmentSchedule.points)
+        .join(SubmissionGroup, SubmissionGroup.course_content_id == AssignmentSchedule.course_content_id)
+        .where(SubmissionGroup.id == artifact.submission_group_id)
+    )
+    if maximum is not None and points > maximum:
+        raise InvalidError(
+            f"the assignment has {maximum} points",
+            fields=[FieldProblem("points", "too_many", f"at most {maximum}")],
+        )

@@ -1,0 +1,104 @@
+"""From settings to loaded plugins and checked sections, with everything wrong told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from computor_core import __version__
+from computor_core.builtin import CorePlugin
+from computor_core.errors import ConfigurationError, PluginError
+from computor_core.plugins.discovery import InstalledPlugin, scan
+from computor_core.plugins.loader import Loader, PluginSet
+from computor_core.plugins.report import PluginProblem, plugin_error
+from computor_core.plugins.rules import CORE_PLUGIN
+from computor_core.settings.composition import PluginConfiguration, check_core, compose
+from computor_core.settings.instances import enabled_plugins
+from computor_core.settings.model import Settings
+from computor_core.settings.problems import SettingProblem, configuration_error
+from computor_core.settings.sources import read_sources
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The plugins of a deployment and their part of the settings.
+
+    Attributes:
+        settings: Core's settings.
+        plugins: What came of loading.
+        configuration: The plugins' settings and the provider instances.
+    """
+
+    settings: Settings
+    plugins: PluginSet
+    configuration: PluginConfiguration
+
+    def require_sound(self) -> None:
+        """Refuse to go on with what is wrong; with ``plugins.on_error = "degrade"``, without the plugin.
+
+        Raises:
+            PluginError: A plugin can't be used; every problem is listed, settings included.
+            ConfigurationError: Settings are wrong; every problem is listed.
+        """
+        degrade = self.settings.plugins.on_error == "degrade"
+        plugin_problems = [
+            problem for problem in self.plugins.problems if not degrade or problem.plugin == CORE_PLUGIN
+        ]
+        error = startup_error(plugin_problems, self.configuration.problems)
+        if error is not None:
+            raise error
+
+
+def assemble(
+    settings: Settings, *, installed: Sequence[InstalledPlugin] | None = None, builtin: object | None = None
+) -> Assembly:
+    """Load the enabled plugins and check their settings.
+
+    Args:
+        settings: Core's settings.
+        installed: What discovery found, None to look now.
+        builtin: Core's own plugin, None for the real one.
+    """
+    found = scan() if installed is None else tuple(installed)
+    names = {item.name for item in found}
+    loader = Loader(core_version=__version__, trace=settings.plugins.trace)
+    plugins = loader.load(enabled_plugins(settings, names), found, builtin=builtin or CorePlugin())
+    return Assembly(settings, plugins, compose(settings, plugins, installed=names))
+
+
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check core's settings.
+
+    Args:
+        file: The settings file, or None for ``$COMPUTOR_CONFIG``, else ``./computor.toml``.
+        environment: The variables, or None for the process's own.
+
+    Raises:
+        ConfigurationError: Something is wrong; everything that is, is listed, with what the
+            plugins have against their sections.
+    """
+    settings, problems = check_core(read_sources(file, environment))
+    if problems:
+        assembly = assemble(settings)
+        error = startup_error(assembly.plugins.problems, [*problems, *assembly.configuration.problems])
+        if error is not None:
+            raise error
+    return settings
+
+
+def startup_error(
+    plugins: Sequence[PluginProblem], settings: Sequence[SettingProblem]
+) -> ConfigurationError | None:
+    """One error for everything that is wrong, or None."""
+    if not plugins:
+        return configuration_error(settings) if settings else None
+    error = plugin_error(plugins)
+    if not settings:
+        return error
+    also = configuration_error(settings)
+    return PluginError(
+        f"{error.message}\n{also.message}",
+        hint=error.hint,
+        details={**error.details, "settings": also.details["problems"]},
+    )

@@ -1,0 +1,1 @@
+"""Durable work: outbox, sequencer, signals, the in-process engine and settlement."""

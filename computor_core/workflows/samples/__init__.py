@@ -1,0 +1,1 @@
+"""Sample workflows that the engines' conformance suite and the kill tests run."""

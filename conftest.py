@@ -1,0 +1,3 @@
+"""Plugins that every test of the workspace may use."""
+
+pytest_plugins = ["tests.services_fixtures"]

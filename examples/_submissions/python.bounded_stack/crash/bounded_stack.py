@@ -1,0 +1,3 @@
+class BoundedStack:
+    def __init__(self, capacity)
+        self.capacity = capacity

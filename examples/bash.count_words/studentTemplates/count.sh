@@ -1,0 +1,2 @@
+#!/bin/bash
+# Reads a text from standard input.

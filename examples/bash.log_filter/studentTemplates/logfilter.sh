@@ -1,0 +1,2 @@
+#!/bin/bash
+# usage: logfilter.sh LEVEL

@@ -1,0 +1,5 @@
+first = int(input())
+last = int(input())
+step = int(input())
+
+# Print the table here.

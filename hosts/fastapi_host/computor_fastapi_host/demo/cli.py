@@ -1,0 +1,167 @@
+"""``computor demo``: a whole course on this machine, with the embedded plugins alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from computor_fastapi_host.demo import people, play, server
+from computor_fastapi_host.demo.api import DemoError
+from computor_fastapi_host.demo.plan import Solution, solutions
+from computor_fastapi_host.demo.report import table
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the run, with one JSON line, instead of serving on.")
+@click.option("--port", default=0, help="Port to serve on; 0 takes a free one.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-data"),
+    show_default=True,
+    help="Data folder; emptied at the start.",
+)
+@click.option(
+    "--library",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("examples"),
+    show_default=True,
+    help="Folder of the example library.",
+)
+def demo(folder: Path, library: Path, port: int, *, once: bool) -> None:
+    """Play a whole course: set up, submit, test, grade, refuse, and serve it."""
+    console = Console()
+    try:
+        _run(console, folder.absolute(), library.absolute(), port, once=once)
+    except DemoError as error:
+        console.print(f"the demo failed: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(1)
+    except httpx.HTTPError as error:
+        console.print(f"the demo failed: no answer from the host ({error})", style="bold red", markup=False)
+        sys.exit(1)
+
+
+def _run(console: Console, folder: Path, library: Path, port: int, *, once: bool) -> None:
+    begun = time.monotonic()
+    play.clean(folder)
+    environment = {
+        "COMPUTOR_CONFIG": str(folder / "computor.toml"),
+        "COMPUTOR_DATA_DIR": str(folder / "data"),
+        "COMPUTOR_SERVER__PORT": str(port or server.free_port()),
+        "COMPUTOR_RUNNER__MINIMUM_ISOLATION": "auto",
+    }
+    (folder / "computor.toml").write_text("# The demo's settings come from its environment.\n")
+    admin_password = people.password()
+    diagnosis = play.prepare(environment, admin_password)
+    isolation, toolchains, refusals = _machine(diagnosis)
+    console.print(f"database migrated; isolation on this machine: {isolation}", highlight=False)
+    if isolation == "none":
+        for level, error in refusals.items():
+            console.print(f"  {level}: {error}", markup=False, highlight=False)
+    with server.serving(environment, int(environment["COMPUTOR_SERVER__PORT"]), folder / "host.log") as host:
+        console.print(f"serving on {host.base}", highlight=False)
+        state = play.Play(host.base, library, folder / "clones", admin_password, console.print)
+        state.summary.isolation = isolation
+        play.set_up(state)
+        planned = _planned(state, library, isolation, toolchains)
+        _submit(console, state, planned)
+        play.check_verdicts(state)
+        play.grade(state)
+        console.print("the tutor graded one submission, the lecturer published it")
+        play.read_gradebook(state)
+        play.refuse(state)
+        console.print(f"{state.summary.refused} attempts to reach what isn't one's own were refused")
+        _compare(state, _read_back(state))
+        state.summary.seconds = time.monotonic() - begun
+        if not once:
+            _invite(console, state)
+            _serve_on(host)
+    if once:
+        sys.stdout.write(state.summary.line() + "\n")
+
+
+def _machine(diagnosis: dict[str, Any]) -> tuple[str, set[str], dict[str, str]]:
+    """Isolation, usable toolchains and the refused levels' errors, from what the doctor says."""
+    runner = diagnosis["runner"]["default"]
+    return runner["isolation"], set(runner["toolchains"]), dict(runner["refusals"])
+
+
+def _planned(state: play.Play, library: Path, isolation: str, toolchains: set[str]) -> list[Solution]:
+    if state.course is None:
+        raise DemoError("there is no course")
+    usable = [item for item in state.course.assignments if item.identifier.partition(".")[0] in toolchains]
+    missing = [item.identifier for item in state.course.assignments if item not in usable]
+    planned, hostile = play.left_out(solutions(library, usable), isolation)
+    state.summary.left_out = [*(f"{name}: toolchain not installed" for name in missing), *hostile]
+    return planned
+
+
+def _submit(console: Console, state: play.Play, planned: list[Solution]) -> None:
+    with Live(console=console, refresh_per_second=4, vertical_overflow="visible") as live:
+        for _row in play.submit_all(state, planned):
+            live.update(table(state.rows))
+        for _ in play.watch(state):
+            live.update(table(state.rows))
+
+
+def _read_back(state: play.Play) -> dict[str, Any]:
+    tutor = state.person("tutor")
+    request = {
+        "base": state.base,
+        "email": tutor.email,
+        "password": tutor.password,
+        "course_id": state.course.id if state.course else "",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "computor_fastapi_host.demo.readback"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DemoError(f"reading back failed:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _compare(state: play.Play, found: dict[str, Any]) -> None:
+    """The figures are what the fresh process read; they must be what was done."""
+    summary = state.summary
+    summary.submissions, summary.results = found["submissions"], found["results"]
+    summary.by_transport = Counter(found["by_transport"])
+    summary.by_verdict = Counter(found["by_verdict"])
+    summary.by_integrity = Counter(found["by_integrity"])
+    wanted = len(state.rows)
+    if not found["submissions"] == found["results"] == found["receipts"] == found["tests"] == wanted:
+        raise DemoError(f"read back {found}, but {wanted} solutions were submitted")
+    if found["graded"] != summary.graded:
+        raise DemoError(f"read back {found['graded']} grades instead of {summary.graded}")
+
+
+def _invite(console: Console, state: play.Play) -> None:
+    console.print(f"\nserving on {state.base}; API documents at {state.base}/docs; Ctrl-C ends")
+    console.print(
+        f"  administrator  {play.ADMIN_EMAIL}  {state.admin_password}", highlight=False, markup=False
+    )
+    for person in state.cast:
+        role = person.role.removeprefix("course:_")
+        console.print(f"  {role:13}  {person.email}  {person.password}", highlight=False, markup=False)
+
+
+def _serve_on(host: server.Server) -> None:
+    try:
+        status = host.process.wait()
+    except KeyboardInterrupt:
+        return
+    raise DemoError(f"the host ended with status {status}; see {host.log}")

@@ -1,0 +1,32 @@
+"""The command line for bubblewrap (bwrap(1))."""
+
+from __future__ import annotations
+
+from computor_runner_local.launcher.layout import Layout
+from computor_runner_local.launcher.request import PhaseRequest, SystemView
+
+INSIDE_UID = 1000
+
+
+def command_line(system: SystemView, layout: Layout, phase: PhaseRequest, info_fd: int) -> list[str]:
+    """Program and arguments that run a phase's command inside bubblewrap.
+
+    ``/`` and ``/dev`` are file systems in memory that bubblewrap leaves writable; both are made
+    read-only last, else they would be places to write without limit.
+    """
+    line = [
+        *system.bubblewrap,
+        *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID)),
+        *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *("--info-fd", str(info_fd)),
+    ]
+    for target, source in system.binds.items():
+        line += ["--ro-bind", source, target]
+    for target, link in system.links.items():
+        line += ["--symlink", link, target]
+    line += ["--dev", "/dev", "--proc", "/proc"]
+    for bind in layout.binds:
+        line += ["--bind" if bind.writable else "--ro-bind", bind.source, bind.target]
+    line += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", phase.workdir, "--", *phase.command]
+    return line
