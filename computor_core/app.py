@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +25,7 @@ from computor_core.clock import Clock, SystemClock
 from computor_core.db.engine import Database
 from computor_core.db.host_lock import host_lock
 from computor_core.db.unit_of_work import ReadUnit, UnitHooks, UnitOfWork, open_read, open_write
-from computor_core.errors import SchemaVersionError
-from computor_core.migrations.lineage import lineages
-from computor_core.migrations.seed import roles_in_sync
-from computor_core.migrations.state import require_current, states
+from computor_core.migrations.startup import require_migrated
 from computor_core.plugin_api.providers.base import AppContext
 from computor_core.plugin_api.providers.bus import EventBus
 from computor_core.plugin_api.providers.cache import Cache
@@ -37,16 +34,14 @@ from computor_core.plugins.bindings import require_referenced
 from computor_core.plugins.doors import Doors
 from computor_core.plugins.opening import open_all
 from computor_core.plugins.providers import Providers
-from computor_core.plugins.registries import SEAMS
 from computor_core.security.keys import load_keys
 from computor_core.settings.assembly import Assembly, assemble
 from computor_core.settings.data_folder import prepare_data_folder, private_folder
-from computor_core.settings.instances import default_instance
 from computor_core.targets import load_target
 
 if TYPE_CHECKING:
     from computor_core.access.engine import AccessEngine
-    from computor_core.entities.service import EntityService
+    from computor_core.entities.service import EntityServices
     from computor_core.events.dispatcher import EventDispatcher
     from computor_core.events.wakeups import Wakeups
     from computor_core.plugin_api.principal import Principal
@@ -89,7 +84,7 @@ class Computor:
     database: Database
     providers: Providers
     access: AccessEngine
-    entities: Mapping[str, EntityService]
+    entities: EntityServices
     workflows: WorkflowRuntime
     events: EventDispatcher
     wakeups: Wakeups
@@ -149,46 +144,39 @@ class Computor:
 
     async def _check_database(self, assembly: Assembly) -> None:
         """Refuse a schema or settings that the database's content doesn't fit."""
-        require_current(await states(self.database, lineages(self.registries)))
-        configured: dict[str, list[str]] = {seam: [] for seam in SEAMS}
-        for instance in assembly.configuration.instances:
-            configured[instance.seam].append(instance.name)
+        await require_migrated(self.database, self.registries)
         async with self.database.reader.connect() as connection:
-            if not await roles_in_sync(connection, self.registries):
-                raise SchemaVersionError(
-                    "the roles in the database aren't those of the installed code and plugins",
-                    hint="run computor db upgrade",
-                )
-            await require_referenced(connection, configured)
+            await require_referenced(connection, assembly.configuration.names())
 
     async def _open_providers(self, stack: AsyncExitStack, assembly: Assembly) -> None:
         opened = await open_all(stack, assembly.configuration.instances, self._context_for)
-        names: dict[str, list[str]] = {seam: [] for seam in SEAMS}
-        for seam, name in opened:
-            names[seam].append(name)
-        defaults = {
-            seam: default
-            for seam in SEAMS
-            if (default := default_instance(self.settings, seam, names[seam])) is not None
-        }
-        self.providers = Providers(opened, defaults)
+        self.providers = Providers(opened, assembly.configuration.defaults)
         self.cache = self.providers.get(Cache, self.providers.default("cache"))
         self.bus = self.providers.get(EventBus, self.providers.default("bus"))
 
     def _compose(self) -> None:
         """Build what stands on database, registries and providers, and let the parts know each other."""
+        from computor_core.entities.assembly import assemble as assemble_entities
         from computor_core.events.dispatcher import EventDispatcher, HandlerBinding
         from computor_core.events.wakeups import Wakeups
         from computor_core.services.core import Services
         from computor_core.workflows.registry import WorkflowRegistry
         from computor_core.workflows.runtime import WorkflowRuntime
 
+        registries = self.registries
+        self.access, self.entities = assemble_entities(
+            entities=[item.registration for item in registries.entities.values()],
+            actions=[item.registration for item in registries.actions.values()],
+            roles=[item.registration for item in registries.roles.values()],
+            rules=[item.registration for item in registries.access_rules],
+            clock=self.clock,
+        )
         self.wakeups = Wakeups(self.bus)
         self.workflows = WorkflowRuntime(
             app=self._doors,
             registry=WorkflowRegistry(
-                [item.registration for item in self.registries.workflows.values()],
-                [item.registration for item in self.registries.steps.values()],
+                [item.registration for item in registries.workflows.values()],
+                [item.registration for item in registries.steps.values()],
             ),
             engines={
                 name: self.providers.get(WorkflowEngine, name) for name in self.providers.names("engine")
@@ -200,7 +188,7 @@ class Computor:
             units=self._doors,
             bindings=[
                 HandlerBinding(item.plugin, item.registration, self.context(item.plugin))
-                for item in self.registries.event_handlers.values()
+                for item in registries.event_handlers.values()
             ],
             wakeups=self.wakeups,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",

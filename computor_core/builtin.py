@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from computor_core.plugin_api import (
     CacheRegistration,
     EventBusRegistration,
+    EventHandlerRegistration,
+    ExampleFormatRegistration,
+    HandlerTiming,
     PluginMeta,
     WorkflowEngineRegistration,
     hookimpl,
@@ -98,5 +101,28 @@ class CorePlugin:
         return [
             EventBusRegistration(
                 type="memory", factory="computor_core.events.memory_bus:create", summary="Within this process"
+            )
+        ]
+
+    @hookimpl
+    def computor_example_formats(self) -> Sequence[ExampleFormatRegistration]:
+        """The original's example directories."""
+        return [
+            ExampleFormatRegistration(
+                name="computor",
+                target="computor_core.assessment.formats.computor:ComputorFormat",
+                summary="meta.yaml, test.yaml, content, templates and solution in one directory",
+            )
+        ]
+
+    @hookimpl
+    def computor_event_handlers(self) -> Sequence[EventHandlerRegistration]:
+        """What follows from an enrolment."""
+        return [
+            EventHandlerRegistration(
+                event="entity.created",
+                target="computor_core.services.enrolment:provide_for_new_member",
+                timing=HandlerTiming.IN_TRANSACTION,
+                name="core.provide_for_new_member",
             )
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Select, String, Subquery, Uuid, bindparam, func, literal_column, select
+from sqlalchemy import Select, String, Subquery, Uuid, bindparam, func, literal_column, select, true
 
 from computor_core.access.caller import CALLER, Credential, credential_of, guard, live_user, parameters
 from computor_core.access.epoch import MEMBERSHIPS
@@ -142,31 +142,35 @@ async def require_delegable(
 
 
 async def require_other_holder(
-    work: UnitOfWork, role_id: str, scope: ScopeKind, scope_id: UUID, *, except_user: UUID
+    work: UnitOfWork, role_id: str, scope: ScopeKind, scope_id: UUID | None, *, except_user: UUID
 ) -> None:
     """Require that somebody else holds the role at the scope, so that it isn't left without.
 
-    The scope's row is locked first: of two owners who leave at the same time, one stays.
+    The scope's row (the role's, globally) is locked first: of two owners who leave at the same
+    time, one stays.
 
     Raises:
         ConflictError: The user is the last holder that can sign in.
     """
-    members, column, scope_model = _MEMBERSHIP[scope]
-    member, place, user = members.__table__, scope_model.__table__, User.__table__
-    await work.connection.execute(select(place.c.id).where(place.c.id == scope_id).with_for_update())
+    user = User.__table__
+    if scope is ScopeKind.GLOBAL:
+        member: Any = UserRole.__table__
+        lock: Select[Any] = select(Role.id).where(Role.id == role_id)
+        there = true()
+    else:
+        members, column, scope_model = _MEMBERSHIP[scope]
+        member = members.__table__
+        lock = select(scope_model.id).where(scope_model.id == scope_id)
+        there = member.c[column] == scope_id
+    await work.connection.execute(lock.with_for_update())
     others = await work.connection.scalar(
         select(func.count())
         .select_from(member.join(user, user.c.id == member.c.user_id))
-        .where(
-            member.c[column] == scope_id,
-            member.c.role_id == role_id,
-            member.c.user_id != except_user,
-            live_user(user),
-        )
+        .where(there, member.c.role_id == role_id, member.c.user_id != except_user, live_user(user))
     )
     if not others:
         raise ConflictError(
-            "the last owner can't be removed or given a lesser role",
-            hint="make somebody else an owner first",
-            details={"role_id": role_id, "scope": scope.value, "scope_id": str(scope_id)},
+            f"the last holder of {role_id} can't be removed or given a lesser role",
+            hint="give it to somebody else first",
+            details={"role_id": role_id, "scope": scope.value, "scope_id": str(scope_id or "")},
         )

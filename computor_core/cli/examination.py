@@ -15,15 +15,15 @@ import anyio
 from sqlalchemy import text
 
 from computor_core.cli.deployment import Inspection
+from computor_core.cli.reading_doors import ReadingDoors
 from computor_core.cli.round_trips import round_trip
 from computor_core.clock import SystemClock
 from computor_core.db.engine import Database
-from computor_core.errors import ComputorError
+from computor_core.errors import ComputorError, SchemaVersionError
 from computor_core.migrations.lineage import lineages
-from computor_core.migrations.seed import roles_in_sync
-from computor_core.migrations.state import require_current, states
+from computor_core.migrations.startup import require_migrated
+from computor_core.migrations.state import states
 from computor_core.plugin_api.providers.base import AppContext, HealthState
-from computor_core.plugins.doors import Doors
 from computor_core.plugins.opening import open_instance
 from computor_core.plugins.report import PluginState
 from computor_core.settings.data_folder import private_folder
@@ -71,11 +71,16 @@ _VERDICTS = {
 async def examine(found: Inspection) -> list[Check]:
     """Run all checks."""
     assembly = found.assembly
-    checks = [*_settings(found), *_plugins(found), _data_folder(assembly.settings.data_dir)]
-    checks.append(await _guarded("database", _database(assembly.settings, assembly.plugins.registries)))
-    for instance in assembly.configuration.instances:
-        name = f"{instance.seam} instance {instance.name}"
-        checks.append(await _guarded(name, _instance(assembly.settings, instance)))
+    settings = assembly.settings
+    checks = [*_settings(found), *_plugins(found), _data_folder(settings.data_dir)]
+    database = Database(settings.database_url, statement_timeout=settings.database.statement_timeout)
+    try:
+        checks.append(await _guarded("database", _database(database, assembly.plugins.registries)))
+        for instance in assembly.configuration.instances:
+            name = f"{instance.seam} instance {instance.name}"
+            checks.append(await _guarded(name, _instance(settings, database, instance)))
+    finally:
+        await database.aclose()
     return checks
 
 
@@ -130,12 +135,14 @@ def _data_folder(path: Path) -> Check:
     return Check(name, Verdict.OK, facts=facts)
 
 
-async def _database(settings: Settings, registries: Registries) -> Check:
-    database = Database(settings.database_url, statement_timeout=settings.database.statement_timeout)
+async def _database(database: Database, registries: Registries) -> Check:
     facts = {"address": database.safe_url}
     try:
-        if database.is_sqlite and not await anyio.Path(str(database.url.database)).exists():
-            return Check("database", Verdict.FAILED, "there is none yet", "run computor db upgrade", facts)
+        await require_migrated(database, registries)
+        problem = None
+    except SchemaVersionError as error:
+        problem = error
+    if not database.is_sqlite or await anyio.Path(str(database.url.database)).exists():
         async with database.reader.connect() as connection:
             if database.is_sqlite:
                 facts["version"] = f"SQLite {await connection.scalar(text('SELECT sqlite_version()'))}"
@@ -144,17 +151,12 @@ async def _database(settings: Settings, registries: Registries) -> Check:
                 facts["version"] = f"PostgreSQL {await connection.scalar(text('SHOW server_version'))}"
         found = await states(database, lineages(registries))
         facts |= {f"lineage {item.owner}": item.current or "nothing" for item in found}
-        require_current(found)
-        async with database.reader.connect() as connection:
-            if not await roles_in_sync(connection, registries):
-                message = "its roles aren't those of the installed code"
-                return Check("database", Verdict.FAILED, message, "run computor db upgrade", facts)
-    finally:
-        await database.aclose()
+    if problem is not None:
+        return Check("database", Verdict.FAILED, problem.message, problem.hint or "", facts)
     return Check("database", Verdict.OK, facts=facts)
 
 
-async def _instance(settings: Settings, instance: Instance) -> Check:
+async def _instance(settings: Settings, database: Database, instance: Instance) -> Check:
     name = f"{instance.seam} instance {instance.name}"
     plugin = instance.provider.plugin
     context = AppContext(
@@ -164,7 +166,7 @@ async def _instance(settings: Settings, instance: Instance) -> Check:
         public_url=settings.public_url,
         clock=SystemClock(),
         log=logging.getLogger(f"computor.plugins.{plugin}.{instance.name}"),
-        services=Doors(),
+        services=ReadingDoors(database),
     )
     async with AsyncExitStack() as stack:
         provider = await open_instance(stack, instance, context)
@@ -172,5 +174,5 @@ async def _instance(settings: Settings, instance: Instance) -> Check:
         facts = {"type": instance.provider.registration.type, "plugin": plugin, **health.facts}
         facts["capabilities"] = ", ".join(sorted(item.value for item in provider.capabilities)) or "none"
         if health.state is not HealthState.DOWN:
-            facts |= await round_trip(provider)
+            facts |= await round_trip(provider, settings.runner.minimum_isolation)
     return Check(name, _VERDICTS[health.state], health.message, facts=facts)

@@ -6,16 +6,21 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import Literal
 
 from computor_core.errors import ProviderError
 from computor_core.plugin_api.providers.base import Provider
 from computor_core.plugin_api.providers.cache import Cache, SetEntry
-from computor_core.plugin_api.providers.runner import TestRunner
+from computor_core.plugin_api.providers.runner import Isolation, TestRunner
 from computor_core.plugin_api.providers.storage import OpenBlob, PutBlob, StorageBackend
 
 
-async def round_trip(provider: Provider) -> Mapping[str, str]:
+async def round_trip(provider: Provider, minimum: Isolation | Literal["auto"]) -> Mapping[str, str]:
     """Use a provider once.
+
+    Args:
+        provider: The provider.
+        minimum: Weakest isolation that a runner must be capable of.
 
     Returns:
         What was seen, for the report; empty for a provider that can't be tried cheaply.
@@ -28,7 +33,7 @@ async def round_trip(provider: Provider) -> Mapping[str, str]:
     if isinstance(provider, Cache):
         return await _cache(provider)
     if isinstance(provider, TestRunner):
-        return await _runner(provider)
+        return await _runner(provider, minimum)
     return {}
 
 
@@ -58,8 +63,16 @@ async def _cache(cache: Cache) -> Mapping[str, str]:
     return {"round trip": "written, read and deleted"}
 
 
-async def _runner(runner: TestRunner) -> Mapping[str, str]:
+async def _runner(runner: TestRunner, minimum: Isolation | Literal["auto"]) -> Mapping[str, str]:
     probe = await runner.probe()
+    strength = list(reversed(Isolation))
+    if minimum != "auto" and strength.index(probe.isolation) < strength.index(minimum):
+        why = "; ".join(f"{level.value}: {reason}" for level, reason in probe.refusals.items())
+        raise ProviderError(
+            f"this machine allows isolation {probe.isolation.value}, and "
+            f"runner.minimum_isolation demands {minimum.value} ({why or 'no reason given'})",
+            hint="allow unprivileged user namespaces, or run tests on another machine",
+        )
     facts = {
         "isolation": probe.isolation.value,
         "limits": ", ".join(f"{limit.value} {by.value}" for limit, by in probe.enforcement.items()),

@@ -12,8 +12,8 @@ from sqlalchemy import Table
 
 from computor_core.entities.dto_fields import FilterField, filter_fields, readable_actions, required_actions
 from computor_core.errors import ConfigurationError
-from computor_core.interfaces import Archived, Equals, OneOf
-from computor_core.plugin_api.entities import EntityBehavior, EntityRegistration, Erasure, Operation
+from computor_core.interfaces import Archived
+from computor_core.plugin_api.entities import EntityBehavior, EntityRegistration, Erasure, Operation, Ref
 from computor_core.targets import load_target
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def _load(registration: EntityRegistration) -> BoundEntity:
     return BoundEntity(registration, model, table, None if behavior is None else behavior())
 
 
-def check_entities(entities: Mapping[str, BoundEntity], actions: Iterable[str], rules: Iterable[tuple[str, str]]) -> None:
+def check_entities(
+    entities: Mapping[str, BoundEntity], actions: Iterable[str], rules: Iterable[tuple[str, str]]
+) -> None:
     """Refuse gaps: whatever an entity leaves unsaid stops the start of the application.
 
     Args:
@@ -144,7 +146,9 @@ def check_entities(entities: Mapping[str, BoundEntity], actions: Iterable[str], 
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise ConfigurationError("entities are incomplete: " + "; ".join(problems), details={"problems": problems})
+        raise ConfigurationError(
+            "entities are incomplete: " + "; ".join(problems), details={"problems": problems}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,8 @@ class _Check:
         if action not in self.actions:
             yield f"{why} needs the unknown action {action}"
         elif (endpoint or self.entity.endpoint, action) not in self.rules:
-            yield f"{why} needs {action}, but no rule says which rows of {endpoint or self.entity.endpoint} it reaches"
+            where = endpoint or self.entity.endpoint
+            yield f"{why} needs {action}, but no rule says which rows of {where} it reaches"
 
     def _access(self) -> Iterator[str]:
         registration = self.entity.registration
@@ -187,7 +192,11 @@ class _Check:
                     yield f"create needs the unknown action {action}"
             else:
                 yield from self._rule(action, operation.value)
-        if Operation.GET in access and Operation.LIST in access and access[Operation.GET] != access[Operation.LIST]:
+        if (
+            Operation.GET in access
+            and Operation.LIST in access
+            and access[Operation.GET] != access[Operation.LIST]
+        ):
             yield "get and list need different actions, so they could disagree"
         for field, action in {**self.entity.requires, **self.entity.write_requires}.items():
             yield from self._rule(action, f"field {field}")
@@ -259,34 +268,15 @@ class _Check:
 
     def _refs(self) -> Iterator[str]:
         registration = self.entity.registration
-        refs = {ref.field: ref for ref in registration.refs}
-        delegated = registration.delegation.field if registration.delegation is not None else None
-        for field in sorted(self._settable()):
-            if (
-                self.entity.has(field)
-                and self.entity.table.c[field].foreign_keys
-                and field not in refs
-                and field != delegated
-            ):
+        ruled = {ref.field for ref in registration.refs}
+        if registration.delegation is not None:
+            ruled.add(registration.delegation.field)
+        for field in sorted(self._settable() - ruled):
+            if self.entity.has(field) and self.entity.table.c[field].foreign_keys:
                 yield f"{field} refers to another entity without a reference rule"
-        for ref in refs.values():
-            target = self.entities.get(ref.endpoint)
-            if target is None:
-                yield f"reference {ref.field} goes to the unknown entity {ref.endpoint}"
-                continue
-            if not self.entity.has(ref.field):
-                yield f"reference {ref.field} has no column"
-            create = registration.access.get(Operation.CREATE, "")
-            yield from self._rule(ref.action or create, f"reference {ref.field}", ref.endpoint)
-            if target.read_action is None:
-                yield f"reference {ref.field} goes to {ref.endpoint}, which can't be read"
-            for own, theirs in (*ref.same.items(), *ref.copies.items()):
-                if not self.entity.has(own) or not target.has(theirs):
-                    yield f"reference {ref.field} compares {own} with {ref.endpoint}.{theirs}, which aren't both there"
-            for own in ref.copies:
-                if own in self._settable():
-                    yield f"{own} is taken over by reference {ref.field}, so callers can't set it"
-        parents = [ref for ref in refs.values() if ref.parent]
+        for ref in registration.refs:
+            yield from self._ref(ref)
+        parents = [ref for ref in registration.refs if ref.parent]
         if Operation.CREATE in registration.access and not parents and not registration.create_at_root:
             yield "create has neither a parent reference nor create_at_root"
         if len(parents) > 1:
@@ -294,6 +284,24 @@ class _Check:
         for column in registration.stamps:
             if not self.entity.has(column):
                 yield f"stamp {column} has no column"
+
+    def _ref(self, ref: Ref) -> Iterator[str]:
+        target = self.entities.get(ref.endpoint)
+        if target is None:
+            yield f"reference {ref.field} goes to the unknown entity {ref.endpoint}"
+            return
+        if not self.entity.has(ref.field):
+            yield f"reference {ref.field} has no column"
+        create = self.entity.registration.access.get(Operation.CREATE, "")
+        yield from self._rule(ref.action or create, f"reference {ref.field}", ref.endpoint)
+        if target.read_action is None:
+            yield f"reference {ref.field} goes to {ref.endpoint}, which can't be read"
+        for own, theirs in (*ref.same.items(), *ref.copies.items()):
+            if not self.entity.has(own) or not target.has(theirs):
+                yield f"reference {ref.field} names {own} and {ref.endpoint}.{theirs}: not both are there"
+        for own in ref.copies:
+            if own in self._settable():
+                yield f"{own} is taken over by reference {ref.field}, so callers can't set it"
 
     def _delegation(self) -> Iterator[str]:
         delegation = self.entity.registration.delegation
@@ -317,7 +325,11 @@ class _Check:
                 yield f"the rule for personal data names {name}, which has no column"
             elif rule.erasure is Erasure.KEEP and not rule.reason:
                 yield f"{name} is kept when its person is erased, but no reason is stated"
-            elif rule.erasure is Erasure.CLEAR and not self.entity.table.c[name].nullable and not _clearable(self.entity.table, name):
+            elif (
+                rule.erasure is Erasure.CLEAR
+                and not self.entity.table.c[name].nullable
+                and not _clearable(self.entity.table, name)
+            ):
                 yield f"{name} is to be cleared when its person is erased, but it can't be empty"
 
     def _commands(self) -> Iterator[str]:
@@ -352,10 +364,3 @@ def personal_columns(table: Table) -> frozenset[str]:
 def _clearable(table: Table, name: str) -> bool:
     """Whether a NOT NULL column has an empty value: text does."""
     return table.c[name].type.python_type is str
-
-
-def exact_filters(entity: BoundEntity) -> frozenset[str]:
-    """Names of the filters that pin a column to values."""
-    return frozenset(
-        name for name, item in entity.filters.items() if isinstance(item.marker, Equals | OneOf)
-    )

@@ -19,7 +19,7 @@ def fingerprint(endpoint: str, filters: Mapping[str, Any], sort: Sequence[str]) 
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:9]).decode()
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return sorted(str(json_value(item)) for item in value)
     return json_value(value)

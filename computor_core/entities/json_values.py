@@ -41,7 +41,7 @@ def to_json(kind: TypeEngine[Any]) -> Convert | None:
     return None
 
 
-def json_value(value: object) -> Any:
+def json_value(value: object) -> object:
     """Any column value as a JSON value."""
     if isinstance(value, UUID):
         return str(value)
@@ -52,7 +52,7 @@ def json_value(value: object) -> Any:
     return value
 
 
-def from_json(kind: TypeEngine[Any], value: object) -> Any:
+def from_json(kind: TypeEngine[Any], value: object) -> object:
     """A column value from its JSON value, as cursors carry them.
 
     Raises:
@@ -66,9 +66,9 @@ def from_json(kind: TypeEngine[Any], value: object) -> Any:
         return datetime.fromisoformat(str(value))
     if isinstance(kind, ScaledDecimal):
         return Decimal(str(value))
-    if not isinstance(value, kind.python_type):
-        raise ValueError("not a value of the column's type")
-    return value
+    if isinstance(value, kind.python_type):
+        return value
+    raise ValueError("not a value of the column's type")
 
 
 def row_id_of(kind: TypeEngine[Any], row_id: UUID | str) -> UUID | str:

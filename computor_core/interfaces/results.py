@@ -11,7 +11,6 @@ from pydantic import Field, StringConstraints
 
 from computor_core.interfaces.base import (
     UNCHANGED,
-    CreateDto,
     EntityFields,
     EntityInterface,
     Equals,
@@ -164,17 +163,8 @@ class TestCaseResultInterface(EntityInterface):
     get, list, query = TestCaseResultGet, TestCaseResultList, TestCaseResultQuery
 
 
-class GradeCreate(CreateDto):
-    """Grade an artifact; students see it once it is published."""
-
-    artifact_id: UUID = Field(description="What is graded; each person grades it at most once.")
-    points: Points = Field(description="Points given.")
-    status: GradeStatus = Field("corrected", description="The judgement.")
-    comment: Comment = Field("", description="For the student.")
-
-
 class GradeUpdate(UpdateDto):
-    """Changes of a grade."""
+    """Changes of a grade; giving one is the artifacts' command ``grade``."""
 
     points: Points = Field(UNCHANGED, description="Points given.")
     status: GradeStatus = Field(UNCHANGED, description="The judgement.")
@@ -225,4 +215,4 @@ class GradeInterface(EntityInterface):
     """Grades."""
 
     endpoint = "grades"
-    create, get, list, update, query = GradeCreate, GradeGet, GradeList, GradeUpdate, GradeQuery
+    get, list, update, query = GradeGet, GradeList, GradeUpdate, GradeQuery

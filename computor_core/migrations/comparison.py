@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic import command
@@ -85,4 +87,6 @@ def _revise(connection: Connection, lineage: Lineage, message: str) -> str:
     )
     if not isinstance(written, Script):
         raise ConflictError(f"alembic wrote no single revision for {lineage.owner}")
-    return str(written.path)
+    path = Path(str(written.path))
+    path.write_text(re.sub(r"^ *# ### .*\n", "", path.read_text(), flags=re.MULTILINE))  # alembic's reminders
+    return str(path)

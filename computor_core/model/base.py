@@ -21,6 +21,11 @@ NAMING_CONVENTION = {
 }
 
 
+PERSONAL = {"personal": True}
+"""``info`` of a column that says something about a person; its entity must say how it is exported
+and erased. Columns that refer to a user or a course member count without it."""
+
+
 def utc_now() -> datetime:
     """The time now, UTC; the default of the technical timestamps."""
     return datetime.now(UTC)

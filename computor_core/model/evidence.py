@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from computor_core.db.types import JsonType
-from computor_core.model.base import Base, Identified
+from computor_core.model.base import PERSONAL, Base, Identified
 
 
 class AuditEvent(Identified, Base):
@@ -23,7 +23,7 @@ class AuditEvent(Identified, Base):
 
     occurred_at: Mapped[datetime]
     actor_kind: Mapped[str] = mapped_column(String(16))
-    actor_id: Mapped[UUID | None]
+    actor_id: Mapped[UUID | None] = mapped_column(info=PERSONAL)
     actor_label: Mapped[str] = mapped_column(String(128), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     action: Mapped[str] = mapped_column(String(128))

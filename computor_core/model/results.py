@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from computor_core.db.types import JsonType, PointsType
-from computor_core.model.base import Base, EntityMixin, Timestamped
+from computor_core.model.base import PERSONAL, Base, EntityMixin, Timestamped
 
 
 class TestRun(EntityMixin, Base):
@@ -152,7 +152,7 @@ class Grade(EntityMixin, Base):
     graded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     points: Mapped[Decimal] = mapped_column(PointsType)
     status: Mapped[str] = mapped_column(String(32), default="corrected")
-    comment: Mapped[str] = mapped_column(Text, default="")
+    comment: Mapped[str] = mapped_column(Text, default="", info=PERSONAL)
     published_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from computor_core.db.types import JsonType
-from computor_core.model.base import Archivable, Base, EntityMixin
+from computor_core.model.base import PERSONAL, Archivable, Base, EntityMixin
 
 
 class User(EntityMixin, Archivable, Base):
@@ -23,14 +23,14 @@ class User(EntityMixin, Archivable, Base):
 
     __tablename__ = "user"
 
-    given_name: Mapped[str] = mapped_column(String(255), default="")
-    family_name: Mapped[str] = mapped_column(String(255), default="")
-    email: Mapped[str | None] = mapped_column(String(320))
-    email_key: Mapped[str | None] = mapped_column(String(320))
+    given_name: Mapped[str] = mapped_column(String(255), default="", info=PERSONAL)
+    family_name: Mapped[str] = mapped_column(String(255), default="", info=PERSONAL)
+    email: Mapped[str | None] = mapped_column(String(320), info=PERSONAL)
+    email_key: Mapped[str | None] = mapped_column(String(320), info=PERSONAL)
     email_verified_at: Mapped[datetime | None]
     is_service: Mapped[bool] = mapped_column(default=False)
     banned_at: Mapped[datetime | None]
-    ban_reason: Mapped[str | None] = mapped_column(String(2000))
+    ban_reason: Mapped[str | None] = mapped_column(String(2000), info=PERSONAL)
     grants_epoch: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
@@ -54,8 +54,8 @@ class Session(EntityMixin, Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     csrf_hash: Mapped[str] = mapped_column(String(64))
     auth_instance: Mapped[str] = mapped_column(String(64))
-    address: Mapped[str] = mapped_column(String(64), default="")
-    user_agent: Mapped[str] = mapped_column(String(512), default="")
+    address: Mapped[str] = mapped_column(String(64), default="", info=PERSONAL)
+    user_agent: Mapped[str] = mapped_column(String(512), default="", info=PERSONAL)
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

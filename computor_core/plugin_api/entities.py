@@ -126,7 +126,8 @@ class Command:
         action: The action needed on the row. For a collection command the handler requires it
             where it belongs, and the action documents it.
         handler: ``"module:function"``; ``async def (app: Computor, principal: Principal, row_id:
-            UUID | None, input: Dto | None) -> Dto | dict | None``. It opens units of work itself.
+            UUID | None, input: Dto | None, *, request_id: str) -> Dto | dict | None``. It opens
+            units of work itself, and requires its action in the one that it writes with.
         collection: Whether it works without a row.
         status: HTTP status of success: 200, 201, 202 or 204.
     """

@@ -73,6 +73,8 @@ __all__ = [
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -124,7 +126,7 @@ class Retry:
         return min(timedelta(seconds=min(wait, 86400.0)), self.maximum)
 
 
-class Step(Generic[In, Out]):
+class Step(Generic[In_contra, Out_co]):
     """Declaration of a step: its name, its types, its limits.
 
     Declare it at module level of the definition, with both types in brackets:

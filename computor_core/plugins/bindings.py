@@ -107,9 +107,7 @@ async def _chain(connection: AsyncConnection, organization_id: UUID) -> list[UUI
     return [by_path[one] for one in paths if one in by_path]
 
 
-async def require_referenced(
-    connection: AsyncConnection, configured: Mapping[str, Collection[str]]
-) -> None:
+async def require_referenced(connection: AsyncConnection, configured: Mapping[str, Collection[str]]) -> None:
     """Refuse settings from which an instance is gone that rows still need.
 
     Args:

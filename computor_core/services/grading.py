@@ -17,6 +17,7 @@ from computor_core.plugin_api.events import GradePublished
 if TYPE_CHECKING:
     from computor_core.app import Computor
     from computor_core.db.unit_of_work import UnitOfWork
+    from computor_core.interfaces import Dto
     from computor_core.plugin_api.principal import Principal
 
 
@@ -70,6 +71,39 @@ async def grade_artifact(
             course_id=artifact.course_id,
         )
         return GradeGiven(grade_id=grade.id, published=grade.published_at is not None)
+
+
+async def publish_grade(
+    app: Computor, principal: Principal, grade_id: UUID, body: Dto | None = None
+) -> GradeGiven:
+    """Show a grade to its student; one that is shown already stays as it is.
+
+    Raises:
+        NotFoundError: No such grade, or none that the principal may see.
+        ForbiddenError: The principal may not publish.
+    """
+    async with app.uow(principal) as work:
+        await app.access.require(work, "grade.publish", "grades", grade_id)
+        grade = await work.session.get_one(Grade, grade_id, with_for_update=not work.is_sqlite)
+        if grade.published_at is None:
+            before = _values(grade)
+            grade.published_at, grade.updated_by = work.now, principal.user_id
+            work.emit(
+                GradePublished(
+                    course_id=grade.course_id,
+                    grade_id=grade.id,
+                    submission_group_id=grade.submission_group_id,
+                )
+            )
+            work.audit(
+                "grade.publish",
+                "grades",
+                grade_id,
+                before=before,
+                after=_values(grade),
+                course_id=grade.course_id,
+            )
+        return GradeGiven(grade_id=grade_id, published=True)
 
 
 def _values(grade: Grade) -> dict[str, object]:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 async def start_test(
-    app: Computor, principal: Principal, artifact_id: UUID, body: Dto | None = None
+    app: Computor,
+    principal: Principal,
+    artifact_id: UUID,
+    body: Dto | None = None,
+    *,
+    request_id: str = "",
 ) -> TestStarted:
     """Test a submission against the example version that its assignment uses now.
 
@@ -29,7 +34,7 @@ async def start_test(
         ForbiddenError: The principal may not have it tested.
         ConflictError: A test of it is under way, or its assignment has no example version.
     """
-    async with app.uow(principal) as work:
+    async with app.uow(principal, request_id=request_id) as work:
         await app.access.require(work, "test.start", "artifacts", artifact_id)
         artifact = await work.session.get_one(Artifact, artifact_id, with_for_update=not work.is_sqlite)
         running = await work.connection.scalar(

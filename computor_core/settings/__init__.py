@@ -10,6 +10,7 @@ from computor_core.settings.sections import (
     SeamSettings,
     SecuritySettings,
     ServerSettings,
+    SessionSettings,
 )
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SeamSettings",
     "SecuritySettings",
     "ServerSettings",
+    "SessionSettings",
     "Settings",
     "load_settings",
 ]

@@ -14,7 +14,7 @@ from computor_core.errors import ConfigurationError
 from computor_core.plugin_api.registrations import ProviderRegistration
 from computor_core.plugins.loader import PluginSet
 from computor_core.plugins.registries import SEAMS, Registered
-from computor_core.settings.instances import check_defaults, instances
+from computor_core.settings.instances import check_defaults, default_instances, instances
 from computor_core.settings.model import Settings
 from computor_core.settings.problems import (
     Path,
@@ -66,12 +66,21 @@ class PluginConfiguration:
     Attributes:
         plugins: Validated settings by plugin; plugins without a model are absent.
         instances: The instances, in the order in which they are opened.
+        defaults: The instance at each seam for what has no binding, where that is settled.
         problems: Everything that is wrong.
     """
 
     plugins: Mapping[str, BaseModel]
     instances: tuple[Instance, ...]
+    defaults: Mapping[str, str]
     problems: tuple[SettingProblem, ...]
+
+    def names(self) -> dict[str, list[str]]:
+        """Names of the instances by seam."""
+        found: dict[str, list[str]] = {seam: [] for seam in SEAMS}
+        for instance in self.instances:
+            found[instance.seam].append(instance.name)
+        return found
 
     def require_sound(self) -> None:
         """Refuse to go on with a problem.
@@ -101,9 +110,14 @@ def compose(settings: Settings, plugins: PluginSet, *, installed: Collection[str
         for name, written in instances(settings, seam, enabled).items()
         if (instance := _instance(settings, plugins, (seam, name), written.type, written.options, problems))
     ]
-    if active.issuperset(name for name in enabled):
+    if active.issuperset(enabled):  # else the instances of the missing plugin are missing here, too
         check_defaults(settings, enabled, problems)
-    return PluginConfiguration(MappingProxyType(configured), tuple(opened), tuple(problems.found))
+    return PluginConfiguration(
+        MappingProxyType(configured),
+        tuple(opened),
+        MappingProxyType(default_instances(settings, enabled)),
+        tuple(problems.found),
+    )
 
 
 def _plugin_sections(

@@ -51,6 +51,12 @@ def default_instance(settings: Settings, seam: str, names: Collection[str]) -> s
     return next(iter(names)) if len(names) == 1 else None
 
 
+def default_instances(settings: Settings, enabled: Collection[str]) -> dict[str, str]:
+    """The instance for what has no binding, by seam; seams where that isn't settled are absent."""
+    found = {seam: default_instance(settings, seam, instances(settings, seam, enabled)) for seam in SEAMS}
+    return {seam: name for seam, name in found.items() if name is not None}
+
+
 def check_defaults(settings: Settings, enabled: Collection[str], problems: Problems) -> None:
     """Check that every seam with instances has a default one."""
     for seam in SEAMS:

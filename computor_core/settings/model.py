@@ -14,6 +14,7 @@ from computor_core.settings.sections import (
     Section,
     SecuritySettings,
     ServerSettings,
+    SessionSettings,
 )
 from computor_core.settings.sources import Sources
 
@@ -33,6 +34,9 @@ class Settings(Section):
     )
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="The database.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="How the host is reached.")
+    sessions: SessionSettings = Field(
+        default_factory=SessionSettings, description="Sessions, API tokens and sign-in."
+    )
     security: SecuritySettings = Field(default_factory=SecuritySettings, description="Keys.")
     plugins: PluginsSettings = Field(
         default_factory=PluginsSettings, description="Which plugins are loaded, and their own settings."

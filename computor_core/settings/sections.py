@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from computor_core.plugin_api.providers.runner import Isolation
 
@@ -42,6 +50,11 @@ class ServerSettings(Section):
     public_url: str = Field(
         "", description="Address under which users reach the host. Default: http://HOST:PORT."
     )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto "
+        "are believed. Default: none, so nobody can claim another address.",
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -49,6 +62,38 @@ class ServerSettings(Section):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+
+class SessionSettings(Section):
+    """How long sessions and API tokens live, and how often somebody may try to sign in."""
+
+    idle_hours: float = Field(
+        168, gt=0, le=8784, description="A session ends after so long without a request."
+    )
+    longest_hours: float = Field(
+        720, gt=0, le=8784, description="A session ends so long after sign-in, whatever happens."
+    )
+    api_token_days: int = Field(
+        90, ge=1, le=3660, description="Life of an API token whose owner names no end."
+    )
+    api_token_longest_days: int = Field(
+        366, ge=1, le=3660, description="Longest life of an API token that an owner may ask for."
+    )
+    sign_ins_per_login: int = Field(
+        20, ge=1, le=100_000, description="Tries to sign in per name and minute, right or wrong."
+    )
+    sign_ins_per_address: int = Field(
+        300,
+        ge=1,
+        le=1_000_000,
+        description="Tries per network address and minute; a lecture hall shares one.",
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> SessionSettings:
+        if self.api_token_days > self.api_token_longest_days:
+            raise ValueError("api_token_days is longer than api_token_longest_days")
+        return self
 
 
 class SecuritySettings(Section):

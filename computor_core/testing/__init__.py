@@ -9,5 +9,6 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{suite}" for suite in ("auth", "engine", "git", "runner", "storage"))
+    *(f"{__name__}.{suite}" for suite in ("auth", "engine", "runner", "storage")),
+    *(f"{__name__}.git_{part}" for part in ("cases", "commits", "reading", "repositories")),
 )

@@ -7,16 +7,25 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from sqlalchemy import select, update
 
 from computor_core.clock import SystemClock
 from computor_core.db.engine import Database
-from computor_core.db.unit_of_work import ReadUnit, UnitHooks, UnitOfWork, open_read, open_write
+from computor_core.db.unit_of_work import (
+    ReadUnit,
+    UnitHooks,
+    UnitOfWork,
+    WorkflowTarget,
+    open_read,
+    open_write,
+)
 from computor_core.errors import AuthenticationError
 from computor_core.events.memory_bus import MemoryBus
 from computor_core.events.wakeups import Wakeups
-from computor_core.model import Base
+from computor_core.model import Base, Outbox, WorkflowRun, WorkflowWait
 from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.base import AppContext
 from computor_core.plugin_api.registrations import StepRegistration, WorkflowRegistration
@@ -26,8 +35,6 @@ from computor_core.workflows.samples import steps as samples
 from computor_core.workflows.samples.ledger import Ledger
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from computor_core.plugin_api.events import Event
     from computor_core.plugin_api.providers.bus import EventBus
     from computor_core.plugin_api.providers.engine import WorkflowEngine
@@ -83,14 +90,16 @@ class EngineHostApp:
 
     def uow(self, principal: Principal) -> AbstractAsyncContextManager[UnitOfWork]:
         """A write unit of work."""
-        runtime = self._runtime
 
         async def intercept(event: Event, work: UnitOfWork) -> None:
             return None
 
-        if runtime is None:
-            raise RuntimeError("no runtime has been built yet")
-        hooks = UnitHooks(intercept, self.wakeups.committed, runtime.target)
+        def target(workflow: str) -> WorkflowTarget:
+            if self._runtime is None:
+                raise RuntimeError("build a runtime before starting workflows")
+            return self._runtime.target(workflow)
+
+        hooks = UnitHooks(intercept, self.wakeups.committed, target)
         return open_write(self.database, principal, hooks, now=self.clock.now(), request_id="")
 
     def read(self, principal: Principal) -> AbstractAsyncContextManager[ReadUnit]:
@@ -130,6 +139,28 @@ class EngineHostApp:
         async with self.uow(TESTER) as work:
             return work.start_workflow(workflow, payload)
 
+    async def start_version(self, workflow: str, version: int, payload: Mapping[str, Any]) -> UUID:
+        """Start an older version, as an installation did that had no newer one."""
+        async with self.uow(TESTER) as work:
+            run_id = work.start_workflow(workflow, payload)
+            await work.session.flush()
+            await work.connection.execute(
+                update(Outbox).where(Outbox.run_id == run_id).values(workflow_version=version)
+            )
+            return run_id
+
+    async def children(self, run_id: UUID) -> list[UUID]:
+        """The runs that a run has started as its children."""
+        async with self.read(TESTER) as reading:
+            found = select(WorkflowRun.id).where(WorkflowRun.parent_id == run_id)
+            return list((await reading.connection.execute(found)).scalars())
+
+    async def waits(self, run_id: UUID) -> bool:
+        """Whether a run has come to wait for an event."""
+        async with self.read(TESTER) as reading:
+            found = select(WorkflowWait.position).where(WorkflowWait.run_id == run_id)
+            return (await reading.connection.execute(found)).first() is not None
+
     async def signal(self, name: str, key: str, payload: Mapping[str, Any]) -> None:
         """Send an event as a service does: in a unit of work."""
         async with self.uow(TESTER) as work:
@@ -140,6 +171,6 @@ async def create_tables(database: Database) -> None:
     """Create the tables that durable work needs in an empty database."""
     names = """outbox event_log event_cursor event_skip workflow_run workflow_step workflow_wait
     workflow_signal lease audit_event audit_value"""
-    tables = [cast("Table", Base.metadata.tables[name]) for name in names.split()]
+    tables = [Base.metadata.tables[name] for name in names.split()]
     async with database.writer.begin() as connection:
         await connection.run_sync(lambda sync: Base.metadata.create_all(sync, tables=tables))

@@ -11,6 +11,7 @@ import ast
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 __all__ = ["Violation", "check_definition_module"]
@@ -56,6 +57,7 @@ _HARMLESS = frozenset(
         "zoneinfo",
     )
 )
+_PARSE_ATTEMPTS = 3
 _FORBIDDEN_CALLS = {
     "datetime": frozenset({"now", "utcnow", "today", "fromtimestamp"}),
     "date": frozenset({"today", "fromtimestamp"}),
@@ -105,7 +107,7 @@ def check_definition_module(name: str) -> list[Violation]:
         if path is None:
             found.append(Violation(module, 0, "has no source to check"))
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        tree = _parsed(path, path.stat().st_mtime_ns)
         found += _calls(module, tree)
         for line, imported in _imports(module, tree, is_package=path.name == "__init__.py"):
             if _allowed(imported):
@@ -115,6 +117,18 @@ def check_definition_module(name: str) -> list[Violation]:
             else:
                 found.append(Violation(module, line, f"imports {imported}, which a replay must not reach"))
     return sorted(found, key=lambda item: (item.module, item.line))
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: Path, _changed: int) -> ast.Module:
+    source = path.read_text(encoding="utf-8")
+    for _ in range(_PARSE_ATTEMPTS):
+        try:
+            return ast.parse(source, str(path))
+        except SystemError:
+            # Before 3.11.9 and 3.12.3 two threads that parse at once may get this (CPython gh-106905).
+            continue
+    return ast.parse(source, str(path))
 
 
 def _allowed(module: str) -> bool:

@@ -79,6 +79,7 @@ class InProcessEngine(WorkflowEngine):
     """
 
     capabilities: ClassVar[frozenset[StrEnum]] = frozenset()
+    run_task: ClassVar[type[RunTask]] = RunTask
 
     def __init__(self, units: Units, instance: str, settings: InProcessSettings) -> None:
         self._units = units
@@ -200,7 +201,7 @@ class InProcessEngine(WorkflowEngine):
         claimed = await self._claim(free)
         for run_id, epoch in claimed:
             failpoint("run.claimed")
-            task = RunTask(self._units, self._host, self._instance, run_id, epoch)
+            task = self.run_task(self._units, self._host, self._instance, run_id, epoch)
             carrying = asyncio.create_task(self._carry(task), name=f"computor run {run_id}")
             self._carried[run_id] = (task, carrying)
         return timedelta(0) if claimed else None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from computor_core.errors import ComputorError
@@ -50,6 +50,8 @@ class RunTask:
         epoch: Epoch of the lease.
     """
 
+    replay: ClassVar[type[Replay]] = Replay
+
     def __init__(
         self, units: Units, host: EngineHost, engine_instance: str, run_id: UUID, epoch: int
     ) -> None:
@@ -90,7 +92,7 @@ class RunTask:
             definition = self._host.definition(loaded.workflow, loaded.version)
             self._entries = dict(loaded.open)
             self._cancelled = any(item.position == CANCEL_POSITION for item in loaded.recorded)
-            replay = Replay(
+            replay = self.replay(
                 definition,
                 self.run_id,
                 loaded.started_at,

@@ -22,7 +22,10 @@ PLANTS = {
     "definitions": ("computor_core/submission_workflow/definition.py", "import computor_core.clock"),
     "core": ("computor_core/services/blobs.py", "import computor_storage_local.provider"),
     "plugins": ("plugins/storage_local/computor_storage_local/provider.py", "import computor_core.db.types"),
-    "independence": ("plugins/git_local/computor_git_local/host.py", "import computor_storage_local.provider"),
+    "independence": (
+        "plugins/git_local/computor_git_local/host.py",
+        "import computor_storage_local.provider",
+    ),
     "host": ("hosts/fastapi_host/computor_fastapi_host/errors.py", "import computor_auth_local.provider"),
     "shell": ("clients/cli/computor_cli/main.py", "import computor_core.errors"),
     "metadata": ("computor_core/plugins/discovery.py", "import importlib_metadata"),
@@ -97,7 +100,9 @@ def test_the_list_of_cores_private_parts_is_complete() -> None:
     """A new part of core is private to plugins unless it is named here."""
     public = {"interfaces", "plugin_api", "testing"}
     folder = ROOT / "computor_core"
-    parts = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    parts = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
     private = {f"computor_core.{part}" for part in parts - public - {"__init__"}}
     (contract,) = [item for item in contracts() if item["id"] == "plugins"]
     listed = contract["forbidden_modules"]

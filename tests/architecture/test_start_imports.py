@@ -46,7 +46,9 @@ def test_the_interfaces_bring_pydantic_alone() -> None:
 def test_the_shell_imports_no_command_plugin_or_library(words: list[str]) -> None:
     loaded = modules_after(f"from computor_cli.main import main\nmain({words!r})")
     assert loaded & {*HEAVY, "click", "pluggy", "rich", "importlib_metadata"} == set()
-    assert [name for name in loaded if name.startswith("computor_") and not name.startswith("computor_cli")] == []
+    assert [
+        name for name in loaded if name.startswith("computor_") and not name.startswith("computor_cli")
+    ] == []
 
 
 @pytest.mark.parametrize("plugin", sorted(path.parent.name for path in ROOT.glob("plugins/*/computor_*")))

@@ -42,12 +42,18 @@ class Entry:
 
 def installed(name: str, value: Any, *, dist: str = "", requires: tuple[str, ...] = BOUND) -> InstalledPlugin:
     entry = Entry(value)
-    return InstalledPlugin(name, f"{name}_pkg:Plugin", dist or f"dist-{name}", "1.2", requires, cast("Any", entry))
+    return InstalledPlugin(
+        name, f"{name}_pkg:Plugin", dist or f"dist-{name}", "1.2", requires, cast("Any", entry)
+    )
 
 
-def plugin(plugin_name: str, *, requires: tuple[str, ...] = (), conflicts: tuple[str, ...] = (), **hooks: Any) -> type:
+def plugin(
+    plugin_name: str, *, requires: tuple[str, ...] = (), conflicts: tuple[str, ...] = (), **hooks: Any
+) -> type:
     """A plugin class whose hooks return what is given by hook name without its prefix."""
-    meta_object = PluginMeta(name=plugin_name, summary=f"The plugin {plugin_name}", requires=requires, conflicts=conflicts)
+    meta_object = PluginMeta(
+        name=plugin_name, summary=f"The plugin {plugin_name}", requires=requires, conflicts=conflicts
+    )
     namespace: dict[str, Any] = {"meta": meta_object}
     for hook, result in hooks.items():
         namespace[f"computor_{hook}"] = _implementation(result)
@@ -109,7 +115,11 @@ def test_a_wrong_version_bound_is_seen_before_the_import() -> None:
     [
         ((), PluginState.INCOMPATIBLE, "doesn't say which versions"),
         (("not a requirement !",), PluginState.INCOMPATIBLE, "malformed"),
-        ((*BOUND, "surely-not-installed>=2"), PluginState.MISSING, "surely-not-installed>=2, which isn't installed"),
+        (
+            (*BOUND, "surely-not-installed>=2"),
+            PluginState.MISSING,
+            "surely-not-installed>=2, which isn't installed",
+        ),
         ((*BOUND, "pluggy>=99"), PluginState.INCOMPATIBLE, "pluggy>=99"),
     ],
 )
@@ -136,7 +146,9 @@ def test_an_enabled_plugin_that_isnt_installed_is_missing_with_the_nearest_name(
     assert found.problems[0].hint == "did you mean 'storage_minio'?"
 
 
-@pytest.mark.parametrize("error", [ImportError("no module named x"), SystemExit(3), ZeroDivisionError("oops")])
+@pytest.mark.parametrize(
+    "error", [ImportError("no module named x"), SystemExit(3), ZeroDivisionError("oops")]
+)
 def test_a_plugin_that_fails_to_import_doesnt_hurt_the_others(error: BaseException) -> None:
     found = load(installed("broken", error), installed("sound", plugin("sound")))
     assert state(found, "broken") is PluginState.FAILED
@@ -218,7 +230,9 @@ def test_plugins_that_require_each_other_cant_both_come_first() -> None:
 
 
 def test_what_requires_a_broken_plugin_says_so() -> None:
-    found = load(installed("parent", ImportError("x")), installed("child", plugin("child", requires=("parent",))))
+    found = load(
+        installed("parent", ImportError("x")), installed("child", plugin("child", requires=("parent",)))
+    )
     assert "which is failed" in found.problems[1].message
 
 
@@ -274,7 +288,10 @@ class Wrapper:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (Misspelt, "computor_storage_backend is no hook of Computor; did you mean computor_storage_backends?"),
+        (
+            Misspelt,
+            "computor_storage_backend is no hook of Computor; did you mean computor_storage_backends?",
+        ),
         (Unmarked, "computor_commands isn't marked with hookimpl"),
         (UnmarkedAndMisspelt, "computor_command is no hook"),
         (Curious, "app"),
@@ -328,7 +345,10 @@ def router(**changes: Any) -> list[RouterRegistration]:
 @pytest.mark.parametrize(
     ("hooks", "says"),
     [
-        ({"commands": [CommandRegistration("go", "not a target", "s")]}, "isn't of the form 'package.module:name'"),
+        (
+            {"commands": [CommandRegistration("go", "not a target", "s")]},
+            "isn't of the form 'package.module:name'",
+        ),
         ({"commands": [CommandRegistration("Go!", "a:b", "s")]}, "command 'Go!' must be lower-case"),
         ({"storage_backends": storage("S3")}, "storage type 'S3' must be lower-case"),
         ({"workflows": [WorkflowRegistration("w", 0, "a:b")]}, "versions count from 1"),
@@ -365,8 +385,16 @@ def git(kind: str) -> list[GitHostRegistration]:
             {"workflows": [WorkflowRegistration("w", 1, "c:d")]},
             "workflow 'w@1'",
         ),
-        ({"workflows": [StepRegistration("s", "a:b")]}, {"workflows": [StepRegistration("s", "a:b")]}, "step 's'"),
-        ({"routers": router(kind="asgi", mount="/git")}, {"routers": router(kind="asgi", mount="/git")}, "mount '/git'"),
+        (
+            {"workflows": [StepRegistration("s", "a:b")]},
+            {"workflows": [StepRegistration("s", "a:b")]},
+            "step 's'",
+        ),
+        (
+            {"routers": router(kind="asgi", mount="/git")},
+            {"routers": router(kind="asgi", mount="/git")},
+            "mount '/git'",
+        ),
     ],
 )
 def test_a_name_claimed_twice_names_both_distributions(
@@ -464,7 +492,9 @@ def test_tables_with_harmless_foreign_keys_are_fine(models: types.ModuleType, on
 
 
 @pytest.mark.parametrize("ondelete", [None, "RESTRICT", "NO ACTION"])
-def test_a_foreign_key_that_could_block_a_delete_is_refused(models: types.ModuleType, ondelete: str | None) -> None:
+def test_a_foreign_key_that_could_block_a_delete_is_refused(
+    models: types.ModuleType, ondelete: str | None
+) -> None:
     table("notes_note", "notes", ondelete)
     assert "must be ON DELETE CASCADE or SET NULL" in with_tables(models).problems[0].message
 

@@ -21,7 +21,9 @@ def read(tmp_path: Path, text: str = "", **variables: str) -> tuple[SettingsMode
     return check_core(read_sources(None, {"COMPUTOR_CONFIG": str(file), **variables}))
 
 
-def test_without_file_and_variables_everything_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_file_and_variables_everything_has_a_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     settings, problems = check_core(read_sources(None, {}))
     assert problems == []
@@ -77,7 +79,12 @@ def test_a_secret_that_looks_like_json_stays_as_it_is(tmp_path: Path, password: 
 
 
 def test_variables_of_tests_and_clients_are_no_settings(tmp_path: Path) -> None:
-    names = ("COMPUTOR_TEST_REDIS_URL", "COMPUTOR_CLIENT_TOKEN", "COMPUTOR_FAILPOINT", "COMPUTOR_REQUIRE_SERVICES")
+    names = (
+        "COMPUTOR_TEST_REDIS_URL",
+        "COMPUTOR_CLIENT_TOKEN",
+        "COMPUTOR_FAILPOINT",
+        "COMPUTOR_REQUIRE_SERVICES",
+    )
     assert read(tmp_path, **dict.fromkeys(names, "x"))[1] == []
 
 
@@ -86,7 +93,9 @@ def test_tracing_has_a_short_variable(tmp_path: Path) -> None:
 
 
 def test_everything_wrong_is_told_at_once_with_source_and_hint(tmp_path: Path) -> None:
-    text = "[server]\nport = 99999\nhots = 'x'\n\n[sever]\n\n[plugins]\non_error = 'explode'\nenabled = ['a', 'a']\n"
+    text = (
+        "[server]\nport = 99999\nhots = 'x'\n[sever]\n[plugins]\non_error = 'explode'\nenabled = ['a', 'a']\n"
+    )
     _, problems = read(tmp_path, text, COMPUTOR_DATABASE__POOL_SIZE="many", COMPUTOR_DATABSE__URL="x")
     file = str(tmp_path / "computor.toml")
     told = {problem.path: (problem.source, problem.hint) for problem in problems}

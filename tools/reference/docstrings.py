@@ -87,14 +87,16 @@ def _strings_below(cls: type) -> dict[str, str]:
             text = statement.value.value
             if isinstance(text, str):
                 found.update(dict.fromkeys(names, " ".join(text.split())))
-        names = _assigned(statement)
+        names = assigned_names(statement)
     return found
 
 
-def _assigned(statement: ast.stmt) -> list[str]:
+def assigned_names(statement: ast.stmt) -> list[str]:
+    """The public names that a statement assigns to."""
     targets: list[ast.expr] = []
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AnnAssign):
         targets = [statement.target]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in names if not name.startswith("_")]

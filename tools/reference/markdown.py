@@ -48,13 +48,13 @@ def prose(text: str) -> str:
     """A docstring's text as Markdown: references and literals of reStructuredText become code."""
     text = re.sub(r":(?:class|func|mod|meth|data|attr|exc):`~?([^`]+)`", r"`\1`", text)
     text = text.replace("``", "`")
-    # Outside code, a bracket or an underscore would be markup.
+    # Outside code, brackets and underscores would be markup; emphasis with stars is the same in both.
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else _escaped(part) for part in parts)
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([<>*\[\]])", r"\\\1", re.sub(r"(?<=\w)_(?=\s|$)|(?<!\w)_", r"\\_", text))
+    return re.sub(r"([<>\[\]])", r"\\\1", re.sub(r"(?<=\w)_(?=\s|$)|(?<!\w)_", r"\\_", text))
 
 
 def _cell(text: str) -> str:

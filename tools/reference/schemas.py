@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -21,6 +21,8 @@ _FORMATS = {
     "path": "path",
     "uuid": "UUID",
 }
+_SIZE = r"^\s*(\d*\.?\d+)\s*(\w+)?"
+"""Pattern by which pydantic's schema of a ``ByteSize`` can be told."""
 _BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
@@ -30,6 +32,11 @@ _BOUNDS = {
     "maxLength": "at most {} characters",
     "minItems": "at least {} entries",
     "maxItems": "at most {} entries",
+    # What pydantic leaves of the bounds of a ByteSize.
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
 }
 
 
@@ -57,9 +64,9 @@ class Words:
     root: Schema
 
     @classmethod
-    def of(cls, model: type[BaseModel], mode: Literal["validation", "serialization"]) -> Words:
-        """The words for a model, as it comes in (``validation``) or goes out."""
-        return cls(model.model_json_schema(mode=mode))
+    def of(cls, model: type[BaseModel]) -> Words:
+        """The words for a model."""
+        return cls(model.model_json_schema())
 
     def properties(self, schema: Schema | None = None) -> Iterator[Property]:
         """The fields of a model, the root's own without an argument."""
@@ -82,7 +89,7 @@ class Words:
             return self.type(schema["allOf"][0])
         alternatives = schema.get("anyOf", schema.get("oneOf"))
         if alternatives is not None:
-            return self._alternatives(alternatives)
+            return self._alternatives(alternatives, _bounds(schema))
         if "const" in schema:
             return code(schema["const"])
         if "enum" in schema:
@@ -93,13 +100,14 @@ class Words:
         schema = self.root["$defs"][name]
         return code(name) if "properties" in schema else self.type(schema)
 
-    def _alternatives(self, schemas: list[Schema]) -> str:
-        kinds = [schema.get("type") for schema in schemas]
-        if "number" in kinds and any(schema.get("pattern") for schema in schemas):
+    def _alternatives(self, schemas: list[Schema], bounds: str) -> str:
+        kinds = {schema.get("type"): schema for schema in schemas}
+        if {"number", "string"} <= set(kinds):
             # A Decimal: a number, or the text of one so that no digit is lost.
-            number = next(schema for schema in schemas if schema.get("type") == "number")
             null = ["null"] if "null" in kinds else []
-            return " or ".join([f"decimal{_bounds(number)}", *null])
+            return " or ".join([f"decimal{_bounds(kinds['number'])}", *null])
+        if any(schema.get("pattern") == _SIZE for schema in schemas):
+            return f'bytes, or a text with a unit such as `"100MiB"`{bounds}'
         return " or ".join(dict.fromkeys(self.type(schema) for schema in schemas))
 
     def _plain(self, schema: Schema) -> str:
@@ -129,5 +137,9 @@ def described(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _bounds(schema: Schema) -> str:
-    found = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    found = [text.format(_number(schema[key])) for key, text in _BOUNDS.items() if key in schema]
     return f", {', '.join(found)}" if found else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)

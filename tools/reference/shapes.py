@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from enum import Enum
 from types import ModuleType
 from typing import Any
 
-from tools.reference.docstrings import Docstring, attribute_texts, docstring_of
+from tools.reference.docstrings import Docstring, assigned_names, attribute_texts, docstring_of
 from tools.reference.markdown import block, code, heading, prose, table
 
 WIDTH = 100
@@ -87,21 +88,32 @@ def public_classes(module: ModuleType) -> list[type]:
     ]
 
 
+def public_functions(module: ModuleType) -> list[Callable[..., Any]]:
+    """The public functions that a module defines, in its order."""
+    return [
+        value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
 def constants(module: ModuleType) -> list[tuple[str, object]]:
-    """The constants that a module defines and that are numbers or texts, in its order."""
+    """The public numbers and texts that a module defines as constants, in its order."""
     return [
         (name, value)
-        for name, value in vars(module).items()
-        if name.isupper() and not name.startswith("_") and isinstance(value, int | float | str)
+        for statement in ast.parse(inspect.getsource(module)).body
+        for name in assigned_names(statement)
+        if name.isupper() and isinstance(value := getattr(module, name), int | float | str)
     ]
 
 
 def module_text(module: ModuleType, level: int) -> str:
-    """Everything public of a module: its docstring, constants and classes."""
-    parts = [prose(docstring_of(module).text)]
+    """Everything public of a module: its docstring, constants, classes and functions."""
+    parts = [_paragraphs(docstring_of(module).text)]
     found = constants(module)
     parts.append(table(["Constant", "Value"], [[code(name), code(repr(value))] for name, value in found]))
     parts += [class_text(cls, level) for cls in public_classes(module)]
+    parts += [_function(function, level) for function in public_functions(module)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -116,7 +128,9 @@ def class_text(cls: type, level: int) -> str:
     elif dataclasses.is_dataclass(cls):
         base = next(base for base in cls.__mro__[1:] if _is_own_dataclass(base))
         parts.append(f"Fields as in {code(base.__name__)}.")
-    parts += [_method(function, level + 1) for function in methods(cls)]
+    seam = vars(cls).get("seam")
+    parts += [f"Seam: {code(seam)}."] if seam else []
+    parts += [_function(function, level + 1, decorator) for decorator, function in methods(cls)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -139,23 +153,25 @@ def fields_table(cls: type) -> str:
     return table(["Field", "Type", "Default", "Meaning"], rows)
 
 
-def methods(cls: type) -> list[Callable[..., Any]]:
-    """The public methods and properties that a class itself defines, as functions, in its order."""
-    found: list[Callable[..., Any]] = []
+def methods(cls: type) -> list[tuple[str, Callable[..., Any]]]:
+    """The public methods and properties that a class itself defines, each after its decorator."""
+    found: list[tuple[str, Callable[..., Any]]] = []
     for name, value in vars(cls).items():
-        if isinstance(value, property) and value.fget is not None:
-            function: object = value.fget
-        else:
-            function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        decorator, function = "", value
+        if isinstance(value, property):
+            decorator, function = "@property", value.fget
+        elif isinstance(value, staticmethod | classmethod):
+            decorator, function = f"@{type(value).__name__}", value.__func__
         if inspect.isfunction(function) and not name.startswith("_"):
-            found.append(function)
+            found.append((decorator, function))
     return found
 
 
-def _method(function: Callable[..., Any], level: int) -> str:
+def _function(function: Callable[..., Any], level: int, decorator: str = "") -> str:
     own = docstring_of(function)
-    parts = [heading(level, code(function.__name__)), block(signature_text(function), "python")]
-    return "\n\n".join([*parts, *_prose_of(own)])
+    signature = "\n".join(line for line in (decorator, signature_text(function)) if line)
+    parts = [heading(level, code(function.__name__)), block(signature, "python"), *_prose_of(own)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _prose_of(own: Docstring) -> Iterator[str]:

@@ -7,9 +7,7 @@ takes several times as long as starting the interpreter, and ``computor --help``
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
-import json
 import sys
 from collections.abc import Sequence
 from typing import Protocol, TextIO, cast
@@ -103,6 +101,8 @@ def _refuse(name: str, found: list[importlib.metadata.EntryPoint]) -> int:
     if name.startswith("-"):
         _print_error("usage", f"there is no option {name!r}", "computor --help lists what there is")
         return USAGE
+    import difflib  # here, not above: only a wrong word needs it
+
     close = difflib.get_close_matches(name, [entry.name for entry in _entries()], n=1)
     hint = f"did you mean {close[0]!r}?" if close else "computor --help lists the commands"
     _print_error("usage", f"there is no command {name!r}", hint)
@@ -158,6 +158,8 @@ def _print_error(code: str, message: str, hint: str | None, *, stream: TextIO | 
 
 
 def _print_json(failure: _Failure) -> None:
+    import json  # here, not above: only --json needs it
+
     details = getattr(failure, "details", {})
     error = {"code": failure.code, "message": failure.message, "hint": failure.hint, "details": details}
     sys.stdout.write(json.dumps({"error": error}, indent=2, default=str) + "\n")

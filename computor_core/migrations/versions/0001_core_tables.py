@@ -1,7 +1,7 @@
 """Core tables.
 
 Revision: 0001
-Before it:
+Before it: nothing
 """
 
 import sqlalchemy as sa
@@ -1350,6 +1350,7 @@ def upgrade() -> None:
         sa.Column("max_points", types.PointsType, nullable=True),
         sa.Column("message", sa.String(length=4096), nullable=False),
         sa.Column("output", sa.Text(), nullable=False),
+        sa.Column("sections", types.JsonType, nullable=False),
         sa.Column("executions", sa.BigInteger(), nullable=False),
         sa.Column("started_at", types.UtcDateTime(), nullable=True),
         sa.Column("finished_at", types.UtcDateTime(), nullable=True),

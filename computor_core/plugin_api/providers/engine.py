@@ -13,13 +13,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from computor_core.plugin_api.providers.base import Provider
-
-if TYPE_CHECKING:
-    from computor_core.plugin_api.workflows import Failure, Json, RunState, WorkflowDefinition
+from computor_core.plugin_api.workflows import Failure, Json, RunState, WorkflowDefinition
 
 
 class EngineCapability(StrEnum):
@@ -153,7 +151,7 @@ class EngineHost(Protocol):
         """Import string of each installed definition, by name and version."""
         ...
 
-    def definition(self, workflow: str, version: int) -> WorkflowDefinition[object, object]:
+    def definition(self, workflow: str, version: int) -> WorkflowDefinition[Any, Any]:
         """The loaded definition.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -199,9 +199,7 @@ class PushReceiver(Protocol):
     and completes or discards the intent, so an accepted push is never lost.
     """
 
-    async def access(
-        self, principal: Principal, instance: str, external_id: str
-    ) -> RepositoryAccess | None:
+    async def access(self, principal: Principal, instance: str, external_id: str) -> RepositoryAccess | None:
         """Rights of a principal on a repository that core knows; None for none at all."""
         ...
 
@@ -218,6 +216,16 @@ class GitHost(Provider):
     """Contract of a git host. All calls are idempotent: repeating one changes nothing."""
 
     seam: ClassVar[str] = "git"
+
+    @property
+    def longest_push(self) -> timedelta:
+        """Longest time between ``begin`` and the last moment at which its refs can still move.
+
+        Core's sweeper leaves younger intents alone: a slow upload isn't an abandoned push.
+        Opening an instance ends the pushes that an earlier process of it left under way, so
+        right after a start no older push can move a ref any more.
+        """
+        return timedelta(hours=2)
 
     async def ensure_repository(self, request: EnsureRepository) -> RepositoryRef:
         """Create the repository unless it is there, and return it.
@@ -290,9 +298,7 @@ class GitHost(Provider):
         """
         raise NotImplementedError
 
-    def read_tree(
-        self, request: ReadTree
-    ) -> AbstractAsyncContextManager[AsyncIterator[TreeEntry]]:
+    def read_tree(self, request: ReadTree) -> AbstractAsyncContextManager[AsyncIterator[TreeEntry]]:
         """Stream a directory's files at a commit.
 
         Raises (all on entering, before any content is read):

@@ -101,8 +101,8 @@ class Limits:
 class Mount:
     """A directory that a phase sees.
 
-    Targets lie neither in each other nor below the working directory; one may *be* the working
-    directory and then gives its initial content. A runner without a file system view of its own
+    Targets lie neither in each other nor below the working directory. Writable ones may *be* the
+    working directory and then give its initial content, laid over each other in order. A runner without a file system view of its own
     (isolation ``none``) lays the targets out below a private folder instead of the root, so a
     command that shall run everywhere names them relative to the working directory
     (``../tests`` from ``/box`` for ``/tests``).

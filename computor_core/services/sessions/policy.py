@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from computor_core.settings import SessionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +35,15 @@ class SessionPolicy:
     sign_ins_per_login: int = 20
     sign_ins_per_address: int = 300
     sign_in_window: timedelta = timedelta(minutes=1)
+
+    @classmethod
+    def of(cls, settings: SessionSettings) -> SessionPolicy:
+        """The policy that the settings ask for."""
+        return cls(
+            idle=timedelta(hours=settings.idle_hours),
+            absolute=timedelta(hours=settings.longest_hours),
+            api_token_default=timedelta(days=settings.api_token_days),
+            api_token_longest=timedelta(days=settings.api_token_longest_days),
+            sign_ins_per_login=settings.sign_ins_per_login,
+            sign_ins_per_address=settings.sign_ins_per_address,
+        )

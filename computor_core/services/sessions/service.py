@@ -83,7 +83,7 @@ class SessionService:
 
     Args:
         app: The application.
-        policy: Lifetimes and limits.
+        policy: Lifetimes and limits; those of the settings unless given.
 
     Attributes:
         credentials: Who stands behind a token.
@@ -92,7 +92,7 @@ class SessionService:
 
     def __init__(self, app: Computor, policy: SessionPolicy | None = None) -> None:
         self._app = app
-        self.policy = policy or SessionPolicy()
+        self.policy = policy or SessionPolicy.of(app.settings.sessions)
         self.credentials = CredentialStore(app, self.policy)
         self.tokens = ApiTokenService(app, self.policy)
         self._limiter = SignInLimiter(app, self.policy)

@@ -99,5 +99,5 @@ def presented(headers: Headers, public_url: str) -> Presented:
     cookie = headers.get("cookie")
     if rule is None or cookie is None:
         return Presented()
-    token = rule.find(cookie)
-    return Presented(token, by_cookie=True) if token else Presented()
+    found = rule.find(cookie)
+    return Presented(found, by_cookie=True) if found else Presented()

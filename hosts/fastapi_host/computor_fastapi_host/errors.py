@@ -5,6 +5,7 @@ from __future__ import annotations
 from computor_core.errors import ComputorError, ForbiddenError
 
 __all__ = [
+    "AddressUnavailableError",
     "CsrfError",
     "InternalError",
     "MalformedRequestError",
@@ -27,6 +28,13 @@ class RequestRefusedError(ComputorError):
 
     code = "request_refused"
     internal_code = 40020
+
+
+class AddressUnavailableError(ComputorError):
+    """The server can't listen where it was told to: the port is taken or the address is another's."""
+
+    code = "address_unavailable"
+    internal_code = 50040
 
 
 class CsrfError(ForbiddenError):

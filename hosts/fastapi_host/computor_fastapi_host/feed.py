@@ -88,7 +88,7 @@ class Feed:
             try:
                 while await self._read_on() == _BATCH:
                     pass
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged, and tried again
                 # The database may be away for a while; the streams wait, and the next look mends it.
                 _log.exception("the event log can't be read; live updates wait")
             try:

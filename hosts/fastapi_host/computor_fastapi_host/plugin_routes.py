@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from computor_core.errors import PluginError
 from computor_core.plugin_api.http import APIRouter, signed_in
-from computor_core.plugins.opening import load_target
+from computor_core.targets import load_target
 from computor_fastapi_host.context import host_request
 
 if TYPE_CHECKING:
@@ -94,10 +94,13 @@ def add_plugin_routes(app: FastAPI, computor: Computor, *, body_bytes: int) -> I
 
 def _load(computor: Computor, plugin: str, registration: RouterRegistration) -> ASGIApp | APIRouter:
     build = load_target(registration.target)
-    built: ASGIApp | APIRouter = build(computor.context(plugin))
+    if not callable(build):
+        raise PluginError(f"plugin {plugin}: {registration.target} can't be called")
+    built = build(computor.context(plugin))
     if not callable(built):
         raise PluginError(f"plugin {plugin}: the router {registration.name!r} can't be called")
-    return built
+    routes: ASGIApp | APIRouter = built
+    return routes
 
 
 def _mount_path(plugin: str, registration: RouterRegistration, taken: dict[str, str]) -> str:

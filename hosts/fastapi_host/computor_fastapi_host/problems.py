@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -43,7 +42,15 @@ from computor_fastapi_host.errors import (
     UnsupportedMediaTypeError,
 )
 
-__all__ = ["PROBLEM_TYPE", "Problem", "as_computor_error", "field_problems", "install", "problem_response"]
+__all__ = [
+    "PROBLEM_TYPE",
+    "Problem",
+    "answer",
+    "as_computor_error",
+    "field_problems",
+    "problem_response",
+    "respond",
+]
 
 PROBLEM_TYPE = "application/problem+json"
 _LEAST_SERVER_ERROR = 500
@@ -152,11 +159,6 @@ def as_computor_error(error: Exception) -> ComputorError:
         if any(one["type"] == "json_invalid" for one in error.errors()):
             return MalformedRequestError("the body isn't valid JSON")
         return InvalidError("the request breaks a rule", fields=field_problems(error.errors(), strip=1))
-    if isinstance(error, ValidationError):
-        return InvalidError(
-            "the request breaks a rule",
-            fields=field_problems(error.errors(include_url=False, include_input=False)),
-        )
     if isinstance(error, HTTPException):
         return _of_status(error.status_code, error.detail)
     if _is_database_away(error):
@@ -192,6 +194,11 @@ def request_id_of(request: Request) -> str:
     """The id of a request; "" outside of a host."""
     context = request.scope.get(SCOPE_KEY)
     return context.request_id if context is not None else ""
+
+
+async def answer(request: Request, exception: Exception) -> Response:
+    """Answer an exception; the handler that FastAPI is given."""
+    return respond(request, exception)
 
 
 def respond(request: Request, exception: Exception) -> Response:

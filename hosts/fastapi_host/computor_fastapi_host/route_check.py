@@ -52,7 +52,7 @@ def endpoints(app: FastAPI, operations: Iterable[EntityOperation]) -> Iterator[E
             access = declared_access(route.openapi_extra)
             name = context.unique_id if context.include_in_schema else ""
             for method in sorted(context.methods or ()):
-                yield Endpoint(method, context.path, name, access)
+                yield Endpoint(method, context.path or route.path, name, access)
         elif isinstance(route, Route):
             for method in sorted((route.methods or set()) - {_IMPLIED}):
                 yield Endpoint(method, context.path or route.path, "", None)
@@ -60,9 +60,7 @@ def endpoints(app: FastAPI, operations: Iterable[EntityOperation]) -> Iterator[E
             yield Endpoint("*", getattr(route, "path", repr(route)), "", None)
 
 
-def check_routes(
-    app: FastAPI, operations: Iterable[EntityOperation], mounts: Iterable[PluginMount]
-) -> None:
+def check_routes(app: FastAPI, operations: Iterable[EntityOperation], mounts: Iterable[PluginMount]) -> None:
     """Refuse routes that shadow each other or that say nothing about access.
 
     Raises:

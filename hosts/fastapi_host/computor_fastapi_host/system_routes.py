@@ -94,7 +94,7 @@ async def _state(check: Awaitable[HealthState], name: str) -> HealthState:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, the check failed, and the log says why
         _log.exception("readiness check failed", extra={"check": name})
         return HealthState.DOWN
 

@@ -31,7 +31,7 @@ class Hasher:
             type=Type.ID,
         )
         self._limiter = anyio.CapacityLimiter(settings.concurrent_hashes)
-        self._waiting = settings.waiting_hashes
+        self._most_waiting = settings.waiting_hashes
         self._stand_in = ""
 
     @classmethod
@@ -66,6 +66,11 @@ class Hasher:
         )
         return matches and known_hash is not None and password is not None
 
+    @property
+    def waiting(self) -> int:
+        """How many hashes wait for their turn."""
+        return self._limiter.statistics().tasks_waiting
+
     def is_outdated(self, known_hash: str) -> bool:
         """Whether a hash was made with other parameters than the present ones."""
         return self._argon2.check_needs_rehash(known_hash)
@@ -78,7 +83,7 @@ class Hasher:
             return False
 
     def _refuse_a_crowd(self) -> None:
-        if self._limiter.statistics().tasks_waiting > self._waiting:
+        if self.waiting > self._most_waiting:
             raise ProviderUnavailableError(
                 "too many sign-ins are being checked at once", retry_after=_RETRY_SECONDS
             )

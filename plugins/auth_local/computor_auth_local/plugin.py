@@ -36,6 +36,8 @@ class Plugin:
         """Register the tables of passwords and failed sign-ins."""
         return [
             MigrationRegistration(
-                package="computor_auth_local.migrations", models="computor_auth_local.tables"
+                package="computor_auth_local.migrations",
+                models="computor_auth_local.tables",
+                after_core="0001",
             )
         ]

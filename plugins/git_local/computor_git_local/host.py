@@ -7,6 +7,7 @@ import secrets
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, TypeVar, TypeVarTuple
@@ -38,6 +39,7 @@ from computor_git_local.hook_scripts import install_hooks
 from computor_git_local.names import ZERO_ID, check_branch, check_keep_name, is_commit_id, is_ref_name
 from computor_git_local.origins import read_origin
 from computor_git_local.process import Git, find_git
+from computor_git_local.push_gate import GateHouse
 from computor_git_local.repositories import (
     Origin,
     OriginGoneError,
@@ -72,20 +74,32 @@ class LocalGitHost(GitHost):
         settings: What the operator set.
         git: The git program.
         repositories: The folders.
+        gates: Where the service and the hooks of a push speak to each other.
     """
 
     capabilities: ClassVar[frozenset[StrEnum]] = frozenset({GitCapability.FORK, GitCapability.SMART_HTTP})
 
     def __init__(
-        self, context: AppContext, settings: GitLocalSettings, git: Git, repositories: Repositories
+        self,
+        context: AppContext,
+        settings: GitLocalSettings,
+        git: Git,
+        repositories: Repositories,
+        gates: GateHouse,
     ) -> None:
         self.context = context
         self.settings = settings
         self.git = git
         self.repositories = repositories
+        self.gates = gates
         self.transfers = anyio.CapacityLimiter(settings.transfers)
 
     # --- the contract ------------------------------------------------------------------------
+
+    @property
+    def longest_push(self) -> timedelta:
+        """The time limit of a transfer, and a minute for git to end and the hooks to run."""
+        return timedelta(seconds=self.settings.transfer_timeout_seconds + 60)
 
     async def ensure_repository(self, request: EnsureRepository) -> RepositoryRef:
         """Build the repository beside the others and rename it into place."""
@@ -263,11 +277,12 @@ def _prepare(context: AppContext, settings: GitLocalSettings) -> LocalGitHost:
     root = context.data_dir.resolve()
     executable, version = find_git(settings.git)
     repositories = Repositories(root, settings.default_branch)
+    gates = GateHouse(root)
     try:
         repositories.prepare()
         (root / "home").mkdir(mode=0o500, exist_ok=True)
         hooks = install_hooks(root)
-        _probe(root)
+        removed = gates.open()
     except OSError as error:
         raise ConfigurationError(
             f"The folder {root} of the git host can't be used: {error.strerror or error}.",
@@ -280,8 +295,8 @@ def _prepare(context: AppContext, settings: GitLocalSettings) -> LocalGitHost:
     git = Git(
         executable, version, settings, hooks=hooks, home=root / "home", confine=confine, log=context.log
     )
-    host = LocalGitHost(context, settings, git, repositories)
-    removed = repositories.sweep(host.stale_age)
+    host = LocalGitHost(context, settings, git, repositories, gates)
+    removed += repositories.sweep(host.stale_age)
     if removed:
         context.log.info("removed %d unfinished folders of processes that died", removed)
     return host
@@ -295,5 +310,9 @@ async def open_host(settings: GitLocalSettings, context: AppContext) -> AsyncIte
         ConfigurationError: git is missing or too old, or the instance's folder can't be used.
     """
     host = await to_thread.run_sync(_prepare, context, settings)
-    with open_hosts.entered(host):
-        yield host
+    try:
+        with open_hosts.entered(host):
+            yield host
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(host.gates.close)

@@ -99,7 +99,7 @@ def _configuration(settings: GitLocalSettings, version: tuple[int, ...], hooks: 
         "transfer.advertiseSID": "false",
         "receive.maxInputSize": str(int(settings.max_push_bytes)),
         "receive.autogc": "false",
-        "receive.unpackLimit": "100",
+        "receive.unpackLimit": "1",
         "receive.denyDeleteCurrent": "refuse",
         "receive.shallowUpdate": "false",
         "receive.updateServerInfo": "false",

@@ -90,11 +90,12 @@ class _Running:
         self._host = request.host
         self._head = head
         self._response = response
-        self._gate = PushGate(request.host.repositories.pushes)
+        self._gate = PushGate(request.host.gates.folder)
         self._decision: PushDecision | None = None
         self._refuse_all: str | None = None
         self._messages: list[str] = []
         self._failure: BodyError | None = None
+        self._raised: Exception | None = None
         self._status: int | None = None
         self._fed = anyio.Event()
         self._bands = PktSplitter() if head.has_bands else None
@@ -175,6 +176,8 @@ class _Running:
             self._failure = error
         except ClientLeftError:
             self._failure = BodyError(408, "The push broke off.")
+        except Exception as error:  # noqa: BLE001 - the host application's; raised again by answer()
+            self._raised = error
         self._fed.set()
         await process.stdin.aclose()
 
@@ -187,7 +190,7 @@ class _Running:
                 self._held += data
             else:
                 self._held += b"".join(packet for packet in self._bands.feed(data) if packet != FLUSH)
-            if (self._fed.is_set() and self._failure is None) or len(self._held) > _HELD:
+            if (self._fed.is_set() and not (self._failure or self._raised)) or len(self._held) > _HELD:
                 await self._pass_on()
 
     async def _pass_on(self) -> None:
@@ -232,7 +235,13 @@ class _Running:
         self._messages = list(outcome.messages)
 
     async def answer(self) -> None:
-        """Send the rest of git's answer, core's messages and the end."""
+        """Send the rest of git's answer, core's messages and the end.
+
+        Raises:
+            Exception: What the host application's own ``receive`` raised (a limit of its own).
+        """
+        if self._raised is not None:
+            raise self._raised
         if self._failure is None and self._status and not self._response.started and not self._held:
             self._failure = BodyError(503, "The server's git failed.")
         if self._failure is not None and not self._response.started:

@@ -5,7 +5,7 @@ The functions block; the host calls them in worker threads. Layout of the instan
     repositories/<path>.git/   the repositories
     staging/<random>/          repositories being made, renamed into place when complete
     trash/<random>/            repositories being removed, renamed out of place first
-    pushes/<random>/           what a push may do and did, read and written by the hooks
+    pushes/<process>/<push>/   what a push may do and did, read and written by the hooks
     hooks/  home/              our hooks; an empty HOME
 """
 
@@ -81,24 +81,23 @@ class Repositories:
         self._repositories = root / "repositories"
         self._staging = root / "staging"
         self._trash = root / "trash"
-        self.pushes = root / "pushes"
 
     def prepare(self) -> None:
         """Make the folders, private to the owner."""
         self.root.chmod(0o700)
-        for folder in (self._repositories, self._staging, self._trash, self.pushes):
+        for folder in (self._repositories, self._staging, self._trash):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def sweep(self, age: float) -> int:
         """Remove what processes left that died; returns how many folders.
 
         Args:
-            age: Seconds after which a folder of ``staging`` or ``pushes`` can't be in use any
-                more. What is in ``trash`` goes in any case.
+            age: Seconds after which a folder of ``staging`` can't be in use any more. What is in
+                ``trash`` goes in any case.
         """
         removed = 0
         limit = time.time() - age
-        for parent in (self._staging, self.pushes, self._trash):
+        for parent in (self._staging, self._trash):
             for folder in parent.iterdir():
                 try:
                     if parent is self._trash or folder.stat().st_mtime < limit:

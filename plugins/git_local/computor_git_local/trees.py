@@ -29,6 +29,8 @@ __all__ = ["commit_tree", "read_tree"]
 
 _TRIES = 5
 _LONGEST_PATH = 4096
+_BEFORE_PATH = 100
+"""Most bytes that git-ls-tree(1) writes before a path."""
 _LIST_TIMEOUT = 60.0
 _LINK, _SUBMODULE = 0o120000, 0o160000
 
@@ -173,10 +175,10 @@ async def _records(process: Process) -> AsyncIterator[bytes]:
     rest = b""
     async for data in process.stdout:
         *records, rest = (rest + data).split(b"\0")
+        if max(map(len, [*records, rest])) > _LONGEST_PATH + _BEFORE_PATH:
+            raise PayloadTooLargeError(f"A path is longer than {_LONGEST_PATH} bytes.")
         for record in records:
             yield record
-        if len(rest) > _LONGEST_PATH + 100:
-            raise PayloadTooLargeError(f"A path is longer than {_LONGEST_PATH} bytes.")
 
 
 def _parse(record: bytes) -> _Listed | None:

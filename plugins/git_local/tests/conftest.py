@@ -69,14 +69,13 @@ async def host(context: AppContext, settings: GitLocalSettings) -> AsyncIterator
 async def server(context: AppContext, listener: socket.socket, host: LocalGitHost) -> AsyncIterator[str]:
     """The service as a host application mounts it, on a real port; gives the address."""
     app = Starlette(routes=[Mount("/git", create_app(context))])
-    running = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
-    task = asyncio.create_task(running.serve(sockets=[listener]))
-    async with asyncio.timeout(10):
-        while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
+    config = uvicorn.Config(app, lifespan="off", log_level="warning")
+    config.load()
+    running = uvicorn.Server(config)
+    running.lifespan = config.lifespan_class(config)
+    await running.startup(sockets=[listener])  # what serve() does, without its signal handlers
     yield context.public_url
-    running.should_exit = True
-    await task
+    await running.shutdown(sockets=[listener])
 
 
 @pytest.fixture

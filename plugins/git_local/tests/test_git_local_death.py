@@ -62,6 +62,11 @@ async def _stop(server: _Server) -> None:
     await server.process.wait()
 
 
+def _quarantined(context: AppContext) -> list[Path]:
+    """Folders of packs that are being received."""
+    return list(context.data_dir.glob("repositories/**/objects/*incoming-*"))
+
+
 @pytest.fixture
 async def dying(context: AppContext, tmp_path: Path) -> AsyncIterator[_Server]:
     server = await _start(context, tmp_path, "finish")
@@ -105,7 +110,7 @@ async def test_killed_in_the_middle_of_a_pack_leaves_intent_and_no_commit(
     raw.token = "token"
     writer = await raw.begin(serving.repository, len(body), body[:250_000])
     async with asyncio.timeout(10):
-        while not serving.lines():
+        while not _quarantined(context):  # noqa: ASYNC110 - another process receives the pack
             await asyncio.sleep(0.01)
     await _stop(serving)
     writer.close()
@@ -114,9 +119,40 @@ async def test_killed_in_the_middle_of_a_pack_leaves_intent_and_no_commit(
     async with open_host(GitLocalSettings(), context) as host:
         assert await host.resolve(_REPOSITORY, "refs/heads/main") is None
         folder = await host.find(_REPOSITORY)
-        async with asyncio.timeout(10):  # git sees the end of its input and cleans up by itself
-            while list(folder.glob("objects/*incoming-*")):
+        for path in _quarantined(context):  # git may have cleaned up by itself
+            os.utime(path, (0, 0))
+        await host.clear_leftovers(folder, [])
+        assert _quarantined(context) == []
+
+
+async def test_a_git_that_outlives_the_server_moves_nothing_after_the_next_start(
+    serving: _Server, student: GitUser, context: AppContext, tmp_path: Path
+) -> None:
+    """What the sweeper finds right after a start is final, though the old git is still at work."""
+    waits, go, gone = tmp_path / "waits", tmp_path / "go", tmp_path / "gone"
+    (hook,) = context.data_dir.glob("hooks/*/update")
+    hook.chmod(0o700)
+    wait = f"touch {waits}; while [ ! -f {go} ]; do sleep 0.05; done; trap 'touch {gone}' EXIT"
+    hook.write_text(hook.read_text().replace("ref=$1", f"{wait}\nref=$1"))
+    student.token = "token"
+    await student.start(serving.repository)
+    push = asyncio.create_task(student.git("push", "origin", "main"))
+    async with asyncio.timeout(20):
+        while not waits.exists():  # noqa: ASYNC110 - the hook is another process
+            await asyncio.sleep(0.01)
+    await _stop(serving)
+    assert (await push).status != 0
+    async with open_host(GitLocalSettings(), context) as host:
+        assert await host.resolve(_REPOSITORY, "refs/heads/main") is None
+        go.touch()
+        async with asyncio.timeout(20):
+            while not gone.exists():  # noqa: ASYNC110 - the hook is another process
                 await asyncio.sleep(0.01)
+        folder = await host.find(_REPOSITORY)
+        async with asyncio.timeout(20):  # the old git has ended when its lock on the ref is gone
+            while _quarantined(context) or list(folder.rglob("*.lock")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await host.resolve(_REPOSITORY, "refs/heads/main") is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc on this system")

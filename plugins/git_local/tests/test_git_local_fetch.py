@@ -262,8 +262,10 @@ async def test_a_full_house_says_when_to_come_back(
     assert full.headers["retry-after"] == "30"
 
 
-async def test_each_application_serves_its_own_hosts(context: AppContext, host: LocalGitHost) -> None:
-    other = replace(context, services=FakeCore(tokens=dict(context.services.tokens)))
+async def test_each_application_serves_its_own_hosts(
+    context: AppContext, host: LocalGitHost, core: FakeCore
+) -> None:
+    other = replace(context, services=FakeCore(tokens=core.tokens, pushes=core.pushes))
     await host.ensure_repository(EnsureRepository("course/template", "Template"))
 
     async def status(app: GitHttp) -> int:
@@ -273,7 +275,6 @@ async def test_each_application_serves_its_own_hosts(context: AppContext, host: 
             return (await client.get(url)).status_code
 
     await host.ensure_repository(EnsureRepository("course/students/one", "Student one"))
-    other.services.pushes.rights = context.services.pushes.rights
     assert await status(create_app(context)) == 200
     assert await status(create_app(other)) == 404
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from computor_git_local.host import LocalGitHost
+from computor_git_local.http import create_app
 from computor_git_local.settings import GitLocalSettings
 
 from computor_core.plugin_api.errors import ConflictError
@@ -23,7 +24,7 @@ _CAPABILITIES = "report-status side-band-64k"
 def _left_over(host: LocalGitHost) -> list[Path]:
     """What a push must not leave: quarantined objects, half packs, folders, locks."""
     root = host.repositories.root
-    patterns = ("**/tmp_*", "**/incoming-*", "pushes/*", "**/*.lock")
+    patterns = ("**/tmp_*", "**/incoming-*", "pushes/*/*/*", "**/*.lock")
     return [path for pattern in patterns for path in root.glob(pattern)]
 
 
@@ -229,12 +230,22 @@ async def test_a_client_that_leaves_in_the_head_was_never_a_push(
     assert core.pushes.begun == {}
 
 
+def _scope(repository: RepositoryRef) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": f"/{repository.external_id}.git/git-receive-pack",
+        "headers": [
+            (b"authorization", b"Bearer owner-token"),
+            (b"content-type", b"application/x-git-receive-pack-request"),
+        ],
+    }
+
+
 async def test_a_cancelled_request_is_completed(
     host: LocalGitHost, repository: RepositoryRef, student: GitUser, core: FakeCore, raw: Any
 ) -> None:
     """A host application that shuts down cancels requests; core is told all the same."""
-    from computor_git_local.http import create_app
-
     _, body = await _push_body(student, repository, raw)
     fed = asyncio.Event()
     sent: list[Any] = [{"type": "http.request", "body": body[:100_000], "more_body": True}]
@@ -248,20 +259,34 @@ async def test_a_cancelled_request_is_completed(
     async def send(message: Any) -> None:
         pytest.fail("nothing can be answered")
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": f"/{repository.external_id}.git/git-receive-pack",
-        "headers": [
-            (b"authorization", b"Bearer owner-token"),
-            (b"content-type", b"application/x-git-receive-pack-request"),
-        ],
-    }
-    task = asyncio.create_task(create_app(host.context)(scope, receive, send))
+    task = asyncio.create_task(create_app(host.context)(_scope(repository), receive, send))
     await asyncio.wait_for(fed.wait(), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert core.pushes.finished == {"push-1": frozenset()}
+    assert _left_over(host) == []
+
+
+async def test_a_limit_of_the_host_application_is_raised_to_it_and_core_is_told(
+    host: LocalGitHost, repository: RepositoryRef, student: GitUser, core: FakeCore, raw: Any
+) -> None:
+    class HostsLimitError(Exception):
+        pass
+
+    _, body = await _push_body(student, repository, raw)
+    sent: list[Any] = [{"type": "http.request", "body": body[:100_000], "more_body": True}]
+
+    async def receive() -> Any:
+        if sent:
+            return sent.pop()
+        raise HostsLimitError
+
+    async def send(message: Any) -> None:
+        pytest.fail("the host application answers")
+
+    with pytest.raises(HostsLimitError):
+        await create_app(host.context)(_scope(repository), receive, send)
     assert core.pushes.finished == {"push-1": frozenset()}
     assert _left_over(host) == []
 

@@ -82,7 +82,7 @@ class WorkFolder:
             elif source.exists():
                 shutil.copyfile(source, self.etc / name)
         make_readable(self.etc)
-        if os.geteuid() == 0:
+        if self._uid != os.geteuid():
             os.chown(self.mount_point, self._uid, self._uid)
 
     @property
@@ -99,7 +99,7 @@ class WorkFolder:
         """A new empty folder that the launcher's user owns."""
         path = self.path / name
         path.mkdir(mode=0o700)
-        if os.geteuid() == 0:
+        if self._uid != os.geteuid():
             os.chown(path, self._uid, self._uid)
         return path
 

@@ -27,6 +27,7 @@ from computor_core.plugin_api.providers.runner import (
 from computor_core.plugin_api.providers.toolchains import TOOLCHAINS, Toolchain
 from computor_runner_local import folder, libraries, system, translate
 from computor_runner_local.client import Answer, Launcher
+from computor_runner_local.identity import sandbox_uid
 from computor_runner_local.launcher.cgroups import PREFIX, own_groups
 from computor_runner_local.launcher.request import JobRequest
 from computor_runner_local.probe import Prober
@@ -55,7 +56,8 @@ class LocalRunner(TestRunner):
         self._log = log
         self._levels = levels
         self._name = folder.own_name(next(_serials))
-        uid = settings.run_as_uid if os.geteuid() == 0 else os.geteuid()
+        uid = sandbox_uid(settings.run_as_uid)
+        self._stages = uid != os.geteuid()
         self._folder = folder.WorkFolder(settings.tmp_dir, self._name, uid)
         self._launcher = Launcher(
             self._name, self._folder.mount_point, uid, cgroups=settings.cgroups, log=log
@@ -229,7 +231,7 @@ class LocalRunner(TestRunner):
                     paths[source] = await self._library(self._toolchains[job.toolchain])
                 elif not source.startswith("phase:"):
                     paths[source] = _directory(job.inputs[source])
-                    if os.geteuid() == 0:
+                    if self._stages:
                         goal = f"{name}-input-{len(staged)}"
                         staged.append(self._folder.path / goal)
                         paths[source] = await asyncio.to_thread(self._folder.stage, paths[source], goal)

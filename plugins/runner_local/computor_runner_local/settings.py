@@ -53,7 +53,7 @@ class LocalRunnerSettings(BaseModel):
     )
     cgroups: bool = Field(default=True, description="Use control groups where they are delegated.")
     run_as_uid: int = Field(
-        default=64930, ge=1, le=65533, description="User and group to become when started as root."
+        default=64930, ge=1, le=65533, description="User and group to run sandboxes as, when started as root."
     )
     input_bytes: int = Field(
         default=256 * MIB, gt=0, description="Bytes of inputs that may be copied for one phase."

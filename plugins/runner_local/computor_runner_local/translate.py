@@ -64,9 +64,12 @@ def _check_targets(phase: Phase, system_paths: tuple[str, ...]) -> None:
             raise _invalid(phase, f"{target!r} isn't a plain absolute path")
         if any(target == path or _inside(target, path) for path in (*_RESERVED[1:], *system_paths)):
             raise _invalid(phase, f"{target!r} is the sandbox's own")
-    distinct = {*targets, phase.workdir}
-    if len(set(targets)) < len(targets) or any(_inside(a, b) for a in distinct for b in distinct):
+    beside = [target for target in targets if target != phase.workdir]
+    distinct = {*beside, phase.workdir}
+    if len(set(beside)) < len(beside) or any(_inside(a, b) for a in distinct for b in distinct):
         raise _invalid(phase, "mount targets lie in each other")
+    if any(mount.target == phase.workdir and not mount.writable for mount in phase.mounts):
+        raise _invalid(phase, "a mount on the working directory must be writable")
 
 
 def _inside(path: str, folder: str) -> bool:

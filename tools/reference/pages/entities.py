@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterator
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from computor_core.interfaces import EntityInterface, Filter, ListQuery, Requires
+from computor_core.interfaces import ListQuery
 from computor_core.plugin_api.entities import Command, EntityRegistration, Operation
-from tools.reference.docstrings import docstring_of
+from tools.reference.dtos import dto_text, fields_text, query_text
 from tools.reference.inventory import Inventory
 from tools.reference.markdown import code, codes, heading, page, prose, table
-from tools.reference.schemas import Property, Words, described
 
 FILE = "entities.md"
 TITLE = "Entities"
 SUMMARY = "Every entity endpoint: operations, actions, filters, references, commands and fields."
 
 _ROUTES = {
-    Operation.LIST: "GET {path}",
-    Operation.GET: "GET {path}/{{id}}",
-    Operation.CREATE: "POST {path}",
-    Operation.UPDATE: "PATCH {path}/{{id}}",
-    Operation.ARCHIVE: "POST {path}/{{id}}/archive, POST {path}/{{id}}/unarchive",
-    Operation.DELETE: "DELETE {path}/{{id}}",
+    Operation.LIST: ("GET {path}",),
+    Operation.GET: ("GET {path}/{{id}}",),
+    Operation.CREATE: ("POST {path}",),
+    Operation.UPDATE: ("PATCH {path}/{{id}}",),
+    Operation.ARCHIVE: ("POST {path}/{{id}}/archive", "POST {path}/{{id}}/unarchive"),
+    Operation.DELETE: ("DELETE {path}/{{id}}",),
 }
 
 
@@ -33,136 +26,44 @@ def render(inventory: Inventory) -> str:
     """The page."""
     intro = (
         "An operation that isn't listed isn't exposed. Which rows an action reaches is in "
-        "[Actions](actions.md). A field with an action of its own is null for callers who lack it, and "
-        "only they may filter, sort by or set it."
+        "[Actions](actions.md). A field that needs an action is null for callers who lack it, and only "
+        "they may filter, sort by or set it. Decimals are answered as text."
     )
     entities = sorted(inventory.registries.entities.items())
     index = table(
         ["Endpoint", "What it is", "Plugin"],
         [
-            [f"[`{endpoint}`](#{_anchor(endpoint)})", prose(item.registration.summary), code(item.plugin)]
+            [
+                f"[`{endpoint}`](#{endpoint.replace('/', '')})",
+                prose(item.registration.summary),
+                code(item.plugin),
+            ]
             for endpoint, item in entities
         ],
     )
-    common = f"{heading(2, 'What every list understands')}\n\n{_query(ListQuery)}"
+    common = f"{heading(2, 'What every list understands')}\n\n{query_text(ListQuery)}"
     return page(TITLE, intro, index, common, *[_section(item.registration) for _, item in entities])
-
-
-def _anchor(endpoint: str) -> str:
-    return endpoint.replace("/", "")
 
 
 def _section(entity: EntityRegistration) -> str:
     path = f"/api/v1/{entity.endpoint}"
+    operations = [
+        [operation.value, codes(route.format(path=path) for route in routes), code(entity.access[operation])]
+        for operation, routes in _ROUTES.items()
+        if operation in entity.access
+    ]
     parts = [
         heading(2, code(entity.endpoint)),
         prose(entity.summary),
-        table(
-            ["Operation", "Request", "Action"],
-            [
-                [operation.value, codes(route.format(path=path).split(", ")), code(entity.access[operation])]
-                for operation, route in _ROUTES.items()
-                if operation in entity.access
-            ],
-        ),
-        _fields(entity.interface),
-        f"Sorted by: {codes(sorted({*entity.sort, 'id'}))}." if Operation.LIST in entity.access else "",
-        _query(entity.interface.query) if Operation.LIST in entity.access else "",
-        _refs(entity),
-        _personal(entity),
-        *[_command(path, command) for command in sorted(entity.commands, key=lambda item: item.name)],
+        table(["Operation", "Request", "Action"], operations),
+        fields_text(entity.interface),
     ]
+    if Operation.LIST in entity.access:
+        parts.append(f"Sorted by: {codes(sorted({*entity.sort, 'id'}))}.")
+        parts.append(query_text(entity.interface.query))
+    parts += [_refs(entity), _delegation(entity), _personal(entity)]
+    parts += [_command(path, command) for command in sorted(entity.commands, key=lambda item: item.name)]
     return "\n\n".join(part for part in parts if part)
-
-
-def _fields(interface: type[EntityInterface]) -> str:
-    """One row for each field of any of the DTOs, in the order in which they come up."""
-    create, update = interface.create, interface.update
-    columns = [
-        _properties(create, "validation") if create else {},
-        _properties(interface.get, "serialization"),
-        _properties(interface.list, "serialization"),
-        _properties(update, "validation") if update else {},
-    ]
-    names = list(dict.fromkeys(name for column in columns for name in (*columns[1], *column)))
-    rows = []
-    for name in names:
-        create_, get, listed, updated = [column.get(name) for column in columns]
-        shown = next(item for item in (get, create_, updated, listed) if item is not None)
-        rows.append(
-            [
-                code(name),
-                shown.type,
-                "" if create_ is None else "needed" if create_.required else "yes",
-                "yes" if get else "",
-                "yes" if listed else "",
-                "yes" if updated else "",
-                codes(_required_actions(interface, name)),
-                prose(shown.text),
-            ]
-        )
-    head = ["Field", "Type", "Create", "Get", "List", "Update", "Needs", "Meaning"]
-    nested = [
-        _nested(model, mode)
-        for model, mode in (
-            (create, "validation"),
-            (interface.get, "serialization"),
-            (update, "validation"),
-        )
-        if model is not None
-    ]
-    return "\n\n".join(part for part in [table(head, rows), *dict.fromkeys(nested)] if part)
-
-
-def _properties(
-    model: type[BaseModel], mode: typing.Literal["validation", "serialization"]
-) -> dict[str, Property]:
-    texts = described(model)
-    return {
-        item.name: Property(item.name, item.type, item.required, item.text or texts.get(item.name, ""))
-        for item in Words.of(model, mode).properties()
-    }
-
-
-def _nested(model: type[BaseModel], mode: str) -> str:
-    words = Words.of(model, "validation" if mode == "validation" else "serialization")
-    parts = [
-        f"{code(name)}:\n\n{_property_table(words.properties(schema))}" for name, schema in words.models()
-    ]
-    return "\n\n".join(parts)
-
-
-def _property_table(properties: Iterator[Property]) -> str:
-    rows = [
-        [code(item.name), item.type, "needed" if item.required else "", prose(item.text)]
-        for item in properties
-    ]
-    return table(["Field", "Type", "", "Meaning"], rows)
-
-
-def _required_actions(interface: type[EntityInterface], name: str) -> list[str]:
-    models = (interface.get, interface.list, interface.update, interface.create)
-    fields = [model.model_fields[name] for model in models if model and name in model.model_fields]
-    return sorted({mark.action for field in fields for mark in _marks(field) if isinstance(mark, Requires)})
-
-
-def _query(query: type[ListQuery]) -> str:
-    own = set(query.model_fields) - (set() if query is ListQuery else set(ListQuery.model_fields))
-    rows = [
-        [code(item.name), _comparison(query.model_fields[item.name]), item.type, prose(item.text)]
-        for item in _properties(query, "validation").values()
-        if item.name in own
-    ]
-    return table(["Parameter", "Compares", "Type", "Meaning"], rows)
-
-
-def _comparison(field: FieldInfo) -> str:
-    marks = [mark for mark in _marks(field) if isinstance(mark, Filter)]
-    return "; ".join(prose(docstring_of(type(mark)).summary.rstrip(".")) for mark in marks)
-
-
-def _marks(field: FieldInfo) -> list[object]:
-    return list(field.metadata)
 
 
 def _refs(entity: EntityRegistration) -> str:
@@ -175,10 +76,21 @@ def _refs(entity: EntityRegistration) -> str:
             codes(f"{own} = {target}" for own, target in sorted(ref.same.items())),
             codes(f"{own} = {target}" for own, target in sorted(ref.copies.items())),
         ]
-        for ref in sorted(entity.refs, key=lambda ref: ref.field)
+        for ref in sorted(entity.refs, key=lambda ref: (ref.field, ref.endpoint))
     ]
     head = ["Reference", "To", "Needs there", "Parent", "Must agree", "Taken over"]
     return table(head, rows)
+
+
+def _delegation(entity: EntityRegistration) -> str:
+    if entity.delegation is None:
+        return ""
+    rule = entity.delegation
+    text = (
+        f"{code(rule.field)} gives a role at the {rule.scope.value} level: giving, changing and taking it "
+        "away need every action that the role contains."
+    )
+    return f"{text} The last {code(rule.keep_one)} stays." if rule.keep_one else text
 
 
 def _personal(entity: EntityRegistration) -> str:
@@ -196,19 +108,11 @@ def _personal(entity: EntityRegistration) -> str:
 
 def _command(path: str, command: Command) -> str:
     route = f"POST {path}/{command.name}" if command.collection else f"POST {path}/{{id}}/{command.name}"
-    status = 204 if command.output is None else command.status
     parts = [
         heading(3, f"{code(command.name)} ({code(route)})"),
-        f"{prose(command.summary)} Action: {code(command.action)}. Answers {status}.",
+        f"{prose(command.summary.rstrip('.'))}. Action: {code(command.action)}. Answers {command.status}.",
     ]
-    for title, model, mode in (
-        ("Input", command.input, "validation"),
-        ("Output", command.output, "serialization"),
-    ):
+    for title, model in (("Input", command.input), ("Output", command.output)):
         if model is not None:
-            way: typing.Literal["validation", "serialization"]
-            way = "validation" if mode == "validation" else "serialization"
-            parts.append(f"{title} {code(model.__name__)}:")
-            parts.append(_property_table(iter(_properties(model, way).values())))
-            parts.append(_nested(model, mode))
+            parts += [f"{title} {code(model.__name__)}:", dto_text(model)]
     return "\n\n".join(part for part in parts if part)

@@ -20,7 +20,8 @@ def render(inventory: Inventory) -> str:
     """The page."""
     common = table(["Field", "Type", "Meaning"], _fields(Event))
     intro = f"{prose(docstring_of(inventory.modules[Event.__module__]).text)}\n\nEvery event has:\n\n{common}"
-    events = sorted(set(known_events(Event)), key=lambda event: event.name)
+    own = {event for event in known_events(Event) if event.__module__ in inventory.modules}
+    events = sorted(own, key=lambda event: event.name)
     index = table(
         ["Event", "When"], [[code(event.name), prose(docstring_of(event).summary)] for event in events]
     )

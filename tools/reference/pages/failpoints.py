@@ -23,7 +23,7 @@ class Failpoint:
     Attributes:
         name: Its name; parts that are computed stand in braces.
         place: The function that contains it, with its module.
-        what: What that function does.
+        what: What that function does, or the nearest around it that says so.
     """
 
     name: str
@@ -49,7 +49,7 @@ def _calls(node: ast.AST, place: str, what: str) -> Iterator[Failpoint]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             summary = (ast.get_docstring(child) or "").partition("\n")[0]
-            yield from _calls(child, f"{place}.{child.name}", summary)
+            yield from _calls(child, f"{place}.{child.name}", summary or what)
             continue
         if isinstance(child, ast.Call) and _called(child.func) == "failpoint" and child.args:
             yield Failpoint(_text(child.args[0]), place, what)

@@ -67,13 +67,13 @@ def render(inventory: Inventory) -> str:
             parts += [
                 heading(3, code(f"[{name}]")),
                 prose(field.description or ""),
-                _table(_of(model, (name,))),
+                _table(settings_of(model, (name,))),
             ]
     return page(TITLE, intro, *parts, *_plugins(inventory), *_instances(inventory))
 
 
 def _core() -> Iterator[Setting]:
-    for setting in _of(Settings, ()):
+    for setting in settings_of(Settings, ()):
         if len(setting.path) == 1:
             yield setting
 
@@ -86,7 +86,7 @@ def _plugins(inventory: Inventory) -> Iterator[str]:
         model = load_model(str(plugin.meta.settings))
         yield heading(3, code(f"[plugins.{plugin.name}]"))
         yield prose(plugin.meta.summary)
-        yield _table(_of(model, ("plugins", plugin.name)))
+        yield _table(settings_of(model, ("plugins", plugin.name)))
 
 
 def _instances(inventory: Inventory) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _instances(inventory: Inventory) -> Iterator[str]:
                 continue
             model = load_model(registration.settings)
             yield prose(docstring_of(model).body)
-            yield _table(_of(model, (seam, "instances", "<name>")))
+            yield _table(settings_of(model, (seam, "instances", "<name>")))
 
 
 def _table(settings: Iterator[Setting]) -> str:
@@ -121,8 +121,9 @@ def _table(settings: Iterator[Setting]) -> str:
     )
 
 
-def _of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Setting]:
-    words = Words.of(model, "validation")
+def settings_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Setting]:
+    """The settings of a model, those of the sections below it included."""
+    words = Words.of(model)
     types = {item.name: item.type for item in words.properties()}
     texts = described(model)
     for name, field in model.model_fields.items():
@@ -130,7 +131,9 @@ def _of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[Setting]:
         inner, step = _model_in(field.annotation)
         if inner is not None:
             # Instances are described by type, below; here only what all of them have.
-            yield from _of(inner, (*here[:-1], f"{name}{step}") if step == "[]" else (*here, *_named(step)))
+            yield from settings_of(
+                inner, (*here[:-1], f"{name}{step}") if step == "[]" else (*here, *_named(step))
+            )
             continue
         yield Setting(here, types[name], _default(field), field.description or texts.get(name, ""))
 

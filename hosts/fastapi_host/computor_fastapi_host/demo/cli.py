@@ -92,8 +92,14 @@ def _run(console: Console, folder: Path, library: Path, port: int, *, once: bool
 
 def _machine(diagnosis: dict[str, Any]) -> tuple[str, set[str], dict[str, str]]:
     """Isolation, usable toolchains and the refused levels' errors, from what the doctor says."""
-    runner = diagnosis["runner"]["default"]
-    return runner["isolation"], set(runner["toolchains"]), dict(runner["refusals"])
+    for check in diagnosis["checks"]:
+        if check["name"] == "runner instance default":
+            facts: dict[str, str] = check["facts"]
+            refusals = {
+                name.removeprefix("no "): error for name, error in facts.items() if name.startswith("no ")
+            }
+            return facts["isolation"], set(facts), refusals
+    raise DemoError("the doctor says nothing of a runner")
 
 
 def _planned(state: play.Play, library: Path, isolation: str, toolchains: set[str]) -> list[Solution]:

@@ -70,7 +70,7 @@ def folder_files(folder: Path) -> dict[str, tuple[bytes, int]]:
 def create_course(admin: Api) -> tuple[str, str]:
     """Create organization, family and course; returns the ids of organization and course."""
     organization = admin.create(
-        "/organizations", path="demo", title="Demo University", timezone="Europe/Vienna"
+        "/organizations", slug="demo", title="Demo University", timezone="Europe/Vienna"
     )
     family = admin.create(
         "/course-families", organization_id=organization["id"], slug="prog1", title="Programming 1"
@@ -120,14 +120,15 @@ def create_assignments(
                 "/course-contents",
                 course_id=course_id,
                 content_type_id=unit_type["id"],
-                path=topic,
+                slug=topic,
                 title=topic.capitalize(),
             )["id"]
         content = lecturer.create(
             "/course-contents",
             course_id=course_id,
             content_type_id=homework["id"],
-            path=f"{topic}.{name}",
+            parent_id=units[topic],
+            slug=name,
             title=example["title"],
         )
         lecturer.create(

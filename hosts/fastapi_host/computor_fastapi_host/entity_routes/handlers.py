@@ -169,7 +169,9 @@ def run_command(service: EntityService, command: Command) -> Handler:
 
         async def work(principal: Principal, raw: bytes, claim: Claim | None) -> Answer:
             body: Dto | None = None if model is None else parse_json(model, raw)
-            output = await service.command(context.app, principal, command, row_id, body)
+            output = await service.command(
+                context.app, principal, command, row_id, body, request_id=context.request_id
+            )
             return Answer(command.status) if output is None else Answer.of(command.status, output)
 
         return await _change_with_body(

@@ -7,14 +7,14 @@ holds them all; what it doesn't know falls through to the routes behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Uuid
 from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Match, NoMatchFound, get_route_path
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from computor_core.errors import NotFoundError
@@ -53,7 +53,7 @@ class EntityRoutes(BaseRoute):
         """Find the operations of the path; a wrong method is a partial match."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        path = get_route_path(scope)
+        path = _local_path(scope)
         if not path.startswith(PREFIX + "/"):
             return Match.NONE, {}
         endpoint, *tail = path[len(PREFIX) + 1 :].split("/")
@@ -84,9 +84,16 @@ class EntityRoutes(BaseRoute):
         answer = await operation.handler(Request(scope, receive, send), row_id)
         await answer.response()(scope, receive, send)
 
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+    def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
         """No names: addresses of rows are built where they are answered."""
         raise NoMatchFound(name, path_params)
+
+
+def _local_path(scope: Scope) -> str:
+    """The path below the application's own root, when another application mounts it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 def _row_id_parser(table: Table) -> Callable[[str], UUID | str]:

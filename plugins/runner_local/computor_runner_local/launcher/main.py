@@ -31,7 +31,7 @@ def main() -> None:
     home = cgroups.Home(refusal="switched off")
     if settings["cgroups"]:
         home = cgroups.make_home(settings["name"], settings["uid"], settings["gid"])
-    if os.geteuid() == 0:
+    if settings["uid"] != os.geteuid():
         _become(settings["uid"], settings["gid"])
     kernel.set_dumpable(True)  # else the files of /proc/self belong to root, user_namespaces(7)
     signal.signal(signal.SIGCHLD, _reap)

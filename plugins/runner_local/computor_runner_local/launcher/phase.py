@@ -25,6 +25,7 @@ _CHUNK = 1 << 16
 _INIT_SECONDS = 10.0
 # Threads that the sandbox itself has: its first process, for bubblewrap also the outer one.
 _OWN_THREADS = {"namespaces": 1, "bubblewrap": 2, "none": 0}
+_PROCESS_SLACK = 16
 _SIGNAL_BASE = 128
 _NAMESPACE_KINDS = ("user", "mnt", "pid", "net", "ipc", "uts")
 
@@ -118,9 +119,9 @@ class PhaseRun:
         return self._outcome(status, wall)
 
     def _start(self, stdio: tuple[int, int, int]) -> tuple[Started, int]:
-        # The sandbox's first process, and one above the limit, so that a program which goes beyond
-        # it is seen there by the watchdog.
-        processes = None if self._group is not None else self._limits.processes + 2
+        # Without a control group the kernel's own limit leaves no trace when it strikes. It lies
+        # above the limit proper, so that the watchdog meets a program that goes beyond.
+        processes = None if self._group is not None else self._limits.processes + _PROCESS_SLACK
         system, layout, phase = self._job.system, self._layout, self._phase
         if self._job.level == "namespaces":
             limits = start.resource_limits(self._limits, processes)
@@ -189,15 +190,20 @@ class PhaseRun:
             group = self._group
             self._look = lambda: usage.of_group(group)
             return
-        self._own_threads = _OWN_THREADS[self._job.level]
-        self._look = usage.of_descendants(os.getpid(), apart_from=init if self._own_threads else -1)
-        if self._job.level == "none":
-            return
-        with contextlib.suppress(OSError):  # a sandbox without /proc: the host's has to do
-            self._proc = os.open(f"/proc/{init}/root/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.stat("1/stat", dir_fd=self._proc)
-            self._look = usage.of_namespace(self._proc)
+        self._look = self._look_at_processes
+        if self._job.level == "namespaces":
+            self._proc = _proc_inside(init)
+
+    def _look_at_processes(self) -> usage.Usage:
+        """Look by way of the sandbox's own ``/proc``, as soon and as long as there is one."""
+        own = _OWN_THREADS[self._job.level]
+        if own and self._proc < 0:
+            self._proc = _proc_inside(self._init)
+        if self._proc >= 0:
             self._own_threads = 1
+            return usage.of_namespace(self._proc)
+        self._own_threads = own
+        return usage.of_descendants(os.getpid(), apart_from=self._init if own else -1)
 
     def _watch(self, watch: int, outputs: tuple[int, int], began: float) -> None:
         """Wait until the first process ends, a limit is reached or the host hangs up."""
@@ -360,6 +366,26 @@ def _bubblewrap_init(info: int) -> int:
             raise SandboxError("bubblewrap couldn't make the sandbox")
         text += chunk
     return int(json.loads(text)["child-pid"])
+
+
+def _proc_inside(init: int) -> int:
+    """Handle of a sandbox's own ``/proc``, -1 while there is none.
+
+    bubblewrap's first process sees the host's until it has changed its root. The two are told apart
+    by ``self``, which leads nowhere in the ``/proc`` of a namespace that the reader isn't in.
+    """
+    try:
+        handle = os.open(f"/proc/{init}/root/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    with contextlib.suppress(FileNotFoundError):
+        os.stat("1/stat", dir_fd=handle)
+        try:
+            os.stat("self", dir_fd=handle)
+        except FileNotFoundError:
+            return handle
+    os.close(handle)
+    return -1
 
 
 def _differing_namespaces(pid: int) -> list[str]:

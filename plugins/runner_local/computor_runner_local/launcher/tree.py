@@ -7,6 +7,7 @@ moment, by something that points elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Sequence
@@ -89,7 +90,8 @@ def _copy_directory(source: int, target: int, budget: Budget, depth: int) -> Non
         mode = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
             budget.take(0)
-            os.mkdir(name, 0o755, dir_fd=target)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=target)
             inner, into = os.open(name, _DIRECTORY, dir_fd=source), os.open(name, _DIRECTORY, dir_fd=target)
             try:
                 _copy_directory(inner, into, budget, depth + 1)
@@ -100,6 +102,7 @@ def _copy_directory(source: int, target: int, budget: Budget, depth: int) -> Non
             _copy_file(source, target, name, budget)
         elif stat.S_ISLNK(mode):
             budget.take(0)
+            _make_way(target, name)
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
 
 
@@ -111,6 +114,7 @@ def _copy_file(source: int, target: int, name: str, budget: Budget) -> None:
             return
         budget.take(found.st_size)
         mode = 0o755 if found.st_mode & 0o111 else 0o644
+        _make_way(target, name)
         writer = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=target)
         try:
             left = found.st_size
@@ -122,6 +126,12 @@ def _copy_file(source: int, target: int, name: str, budget: Budget) -> None:
             os.close(writer)
     finally:
         os.close(reader)
+
+
+def _make_way(target: int, name: str) -> None:
+    """Remove what an earlier mount on the same directory has put under a name."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=target)
 
 
 def collect(root: str, paths: Sequence[str], limit: int) -> tuple[dict[str, bytes], dict[str, str]]:

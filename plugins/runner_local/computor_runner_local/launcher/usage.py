@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from computor_runner_local.launcher.cgroups import Group
@@ -84,24 +84,24 @@ def all_processes(proc: int) -> Iterator[ProcessStat]:
             yield found
 
 
-def of_namespace(proc: int) -> Callable[[], Usage]:
-    """A look at all processes of a PID namespace.
+def of_namespace(proc: int) -> Usage:
+    """Look at all processes of a PID namespace.
 
     Args:
         proc: Handle of a ``/proc`` that belongs to the namespace, so that it shows its
             processes and no others. The first of them is the sandbox's own.
     """
-    return lambda: _sum(all_processes(proc), apart_from=1)
+    return _sum(all_processes(proc), apart_from=1)
 
 
-def of_descendants(ancestor: int, apart_from: int) -> Callable[[], Usage]:
-    """A look at all descendants of a process that orphans return to (a subreaper).
+def of_descendants(ancestor: int, apart_from: int) -> Usage:
+    """Look at all descendants of a process that orphans return to (a subreaper).
 
     Args:
         ancestor: The subreaper.
         apart_from: A process whose memory is the sandbox's own.
     """
-    return lambda: _sum(descendants(ancestor), apart_from)
+    return _sum(descendants(ancestor), apart_from)
 
 
 def descendants(ancestor: int) -> list[ProcessStat]:

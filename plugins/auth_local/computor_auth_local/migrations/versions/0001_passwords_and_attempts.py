@@ -1,17 +1,22 @@
-"""Passwords and failed sign-ins."""
+"""Passwords and failed sign-ins.
+
+Revision: 0001
+Before it:
+"""
 
 import sqlalchemy as sa
 from alembic import op
 
 from computor_core.plugin_api.db import UtcDateTime
 
-revision = "auth_local_0001"
+revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
+    """Apply."""
     op.create_table(
         "auth_local_password",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -23,6 +28,7 @@ def upgrade() -> None:
             ["user_id"], ["user.id"], name=op.f("fk_auth_local_password__user_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_auth_local_password")),
+        info={"owner": "auth_local"},
     )
     op.create_table(
         "auth_local_login_attempt",
@@ -31,6 +37,7 @@ def upgrade() -> None:
         sa.Column("last_failure_at", UtcDateTime(), nullable=False),
         sa.Column("locked_until", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("subject", name=op.f("pk_auth_local_login_attempt")),
+        info={"owner": "auth_local"},
     )
     op.create_index(
         op.f("ix_auth_local_login_attempt__last_failure_at"),
@@ -41,5 +48,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Take back."""
     op.drop_table("auth_local_login_attempt")
     op.drop_table("auth_local_password")

@@ -1,0 +1,230 @@
+"""The part of the runner suite about isolation and hostile programs.
+
+What an isolated runner must survive; more programs join as the suite grows. A runner that says
+``none`` of itself promises nothing here, and these tests are skipped for it.
+"""
+# ruff: noqa: S101 - a suite asserts
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from pathlib import Path
+
+import pytest
+
+from computor_core.plugin_api.providers.runner import Enforcement, Isolation, Limit, TestRunner
+from computor_core.testing.runner_jobs import MIB, processes_with, python, run_one, shell
+from computor_core.testing.runner_limits import assert_stopped, needs
+
+__all__ = ["RunnerHostileConformance"]
+
+_CONNECT = """
+import socket
+def attempt(make):
+    try:
+        with make() as connection:
+            connection.settimeout(1)
+            connection.send(b"?")
+            print("sent", connection.recv(10))
+    except OSError as error:
+        print("refused", type(error).__name__)
+attempt(lambda: socket.create_connection(("127.0.0.1", {tcp}), timeout=1))
+def udp():
+    datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagram.connect(("127.0.0.1", {udp}))
+    return datagram
+attempt(udp)
+def abstract():
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream.connect(chr(0) + "{abstract}")
+    return stream
+attempt(abstract)
+"""
+_DAEMON = """
+import os, sys, time
+if os.fork():
+    sys.exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+for number in range(3):
+    os.close(number)
+os.execvp("python3", ["python3", "-c", "import time; time.sleep(60)", "{token}"])
+"""
+_PRIVILEGES = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+held = [n for n in range(64) if libc.prctl(23, n, 0, 0, 0) == 1]
+print(os.getuid() != 0, libc.prctl(39, 0, 0, 0, 0), held)
+"""
+
+
+async def needs_isolation(provider: TestRunner) -> None:
+    """Skip for a runner that says it has none."""
+    found = await provider.probe()
+    if found.isolation is Isolation.NONE:
+        pytest.skip(f"{type(provider).__name__} has no isolation here: {dict(found.refusals)}")
+
+
+class RunnerHostileConformance:
+    """Programs that want more than their share."""
+
+    # --- what is out of reach -------------------------------------------------------------
+
+    async def test_files_of_the_host_are_out_of_reach(self, provider: TestRunner, tmp_path: Path) -> None:
+        """A file that every user of the machine may read."""
+        await needs_isolation(provider)
+        secret = secrets.token_hex(16)
+        canary = tmp_path / "canary"
+        canary.write_text(secret)
+        canary.chmod(0o644)
+        for folder in canary.parents[:3]:
+            if folder.stat().st_uid == os.geteuid() and folder.name.startswith("pytest"):
+                folder.chmod(folder.stat().st_mode | 0o011)
+        result = await run_one(
+            provider, shell(f"cat {canary}; cat /proc/1/root{canary}; find / -name canary")
+        )
+        assert secret.encode() not in result.stdout
+        assert b"canary" not in result.stdout
+
+    async def test_accounts_and_keys_of_the_host_are_out_of_reach(self, provider: TestRunner) -> None:
+        """Neither password hashes nor anybody's home."""
+        await needs_isolation(provider)
+        result = await run_one(
+            provider, shell("cat /etc/shadow; ls /root /home /var/lib /run /sys; ls /etc/ssh")
+        )
+        assert result.stdout.strip() == b""
+
+    async def test_processes_of_the_host_are_invisible(self, provider: TestRunner) -> None:
+        """Neither in /proc nor by signal."""
+        await needs_isolation(provider)
+        script = f"""
+import os
+try:
+    os.kill({os.getpid()}, 0)
+    print("seen")
+except ProcessLookupError:
+    print("no such process")
+print(len([name for name in os.listdir("/proc") if name.isdigit()]) < 10)
+"""
+        result = await run_one(provider, python(script))
+        assert result.stdout == b"no such process\nTrue\n"
+
+    async def test_the_network_is_out_of_reach(self, provider: TestRunner) -> None:
+        """TCP, UDP and abstract sockets of the host."""
+        if (await provider.probe()).enforcement[Limit.NETWORK] is Enforcement.NONE:
+            pytest.skip(f"{type(provider).__name__} doesn't keep programs off the network here")
+        name = f"computor-{secrets.token_hex(8)}"
+        with (
+            socket.create_server(("127.0.0.1", 0)) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as abstract,
+        ):
+            udp.bind(("127.0.0.1", 0))
+            abstract.bind(f"\0{name}")
+            abstract.listen()
+            script = _CONNECT.format(tcp=tcp.getsockname()[1], udp=udp.getsockname()[1], abstract=name)
+            result = await run_one(provider, python(script))
+            udp.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                udp.recv(10)
+        assert [line.split()[0] for line in result.stdout.splitlines()] == [b"refused"] * 3
+
+    async def test_the_system_is_read_only(self, provider: TestRunner) -> None:
+        """Only the working directory and /tmp can be written."""
+        await needs_isolation(provider)
+        script = (
+            'for folder in / /usr /bin /etc /dev /proc; do touch "$folder/mine" && echo "$folder"; done; :'
+        )
+        result = await run_one(provider, shell(script))
+        assert result.stdout == b""
+        assert (await run_one(provider, shell("touch mine /tmp/mine"))).exit_code == 0
+
+    async def test_there_is_no_privilege(self, provider: TestRunner) -> None:
+        """Not root, no capability left to get, and no way to gain one by a set-user-id program."""
+        await needs_isolation(provider)
+        result = await run_one(provider, python(_PRIVILEGES))
+        assert result.stdout == b"True 1 []\n"
+
+    async def test_jobs_do_not_see_each_other(self, provider: TestRunner) -> None:
+        """Neither files nor processes nor shared memory."""
+        await needs_isolation(provider)
+        token = secrets.token_hex(8)
+        first = shell(f"touch /tmp/{token} /dev/shm/{token}; sleep 1")
+        second = shell("sleep 0.5; ls /tmp /dev/shm; grep -la sleep /proc/[0-9]*/cmdline | wc -l")
+        one, other = await asyncio.gather(run_one(provider, first), run_one(provider, second))
+        assert one.exit_code == 0
+        assert token.encode() not in other.stdout
+
+    # --- what is stopped ------------------------------------------------------------------
+
+    async def test_a_fork_bomb_is_stopped(self, provider: TestRunner) -> None:
+        """And the machine goes on."""
+        await needs_isolation(provider)
+        await needs(provider, Limit.PROCESSES)
+        script = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+        assert_stopped(await run_one(provider, python(script)), Limit.PROCESSES)
+        assert (await run_one(provider, shell("true"))).exit_code == 0
+
+    async def test_a_flood_of_output_is_stopped(self, provider: TestRunner) -> None:
+        """Ten gigabytes without a newline cost the host no memory."""
+        script = "import sys\nfor _ in range(10 * 1024): sys.stdout.write('x' * 1024 * 1024)"
+        result = await run_one(provider, python(script))
+        assert_stopped(result, Limit.OUTPUT)
+        assert len(result.stdout) == 64 * 1024
+
+    async def test_a_memory_hog_is_stopped(self, provider: TestRunner) -> None:
+        """However fast it grows."""
+        await needs(provider, Limit.MEMORY)
+        script = f"hoard = []\nwhile True: hoard.append(bytearray({16 * MIB}))"
+        assert_stopped(await run_one(provider, python(script)), Limit.MEMORY)
+
+    async def test_a_program_that_stops_itself_is_stopped(self, provider: TestRunner) -> None:
+        """SIGSTOP to itself and to its parent."""
+        await needs(provider, Limit.WALL)
+        await needs_isolation(provider)
+        script = (
+            "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nos.kill(os.getpid(), signal.SIGSTOP)"
+        )
+        assert_stopped(await run_one(provider, python(script, wall_seconds=0.5)), Limit.WALL)
+
+    async def test_a_program_that_ignores_signals_is_stopped(self, provider: TestRunner) -> None:
+        """Nobody can ignore SIGKILL."""
+        await needs(provider, Limit.WALL)
+        script = "trap '' TERM INT HUP QUIT; while :; do sleep 1; done"
+        assert_stopped(await run_one(provider, shell(script, wall_seconds=0.5)), Limit.WALL)
+
+    async def test_a_program_that_kills_all_it_can_hurts_only_itself(self, provider: TestRunner) -> None:
+        """``kill(-1, SIGKILL)``."""
+        await needs_isolation(provider)
+        result = await run_one(provider, python("import os\nos.kill(-1, 9)\nprint('alone')"))
+        assert result.limit_exceeded is None
+        assert (await run_one(provider, shell("true"))).exit_code == 0
+
+    async def test_no_process_survives(self, provider: TestRunner) -> None:
+        """A daemon that forked twice, left its session and closed its streams."""
+        token = f"daemon-{secrets.token_hex(8)}"
+        result = await run_one(provider, python(_DAEMON.format(token=token)))
+        assert result.exit_code == 0
+        assert processes_with(token) == []
+
+    async def test_a_program_that_closes_its_streams_can_still_end(self, provider: TestRunner) -> None:
+        """The end of the output isn't the end of the program."""
+        result = await run_one(provider, shell("exec >&- 2>&- <&-; sleep 0.2; exit 5"))
+        assert result.exit_code == 5
+
+    async def test_deep_directories_do_no_harm(self, provider: TestRunner) -> None:
+        """A path longer than the kernel takes at once."""
+        await needs_isolation(provider)
+        script = """
+import os
+for _ in range(3000):
+    os.mkdir("d")
+    os.chdir("d")
+open("file", "w").close()
+"""
+        assert (await run_one(provider, python(script, collect=("d/d/d",)))).exit_code == 0
+        assert (await run_one(provider, shell("ls"))).stdout == b""
