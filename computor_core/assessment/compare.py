@@ -17,7 +17,7 @@ import regex
 from computor_core.assessment.harness.computor_values import Other
 from computor_core.assessment.model import TextComparison, TextMode, ValueComparison
 
-_PATTERN_SECONDS = 2.0
+_PATTERN_SECONDS = 1.0
 _PATTERN_TEXT = 1_000_000
 
 
@@ -83,7 +83,7 @@ def same_text(actual: str, expected: str, comparison: TextComparison) -> bool:
     """Whether an output is what was expected, under a comparison.
 
     Raises:
-        PatternError: ``expected`` is a pattern that isn't valid or took longer than two seconds.
+        PatternError: ``expected`` is a pattern that isn't valid or took longer than a second.
     """
     if comparison.mode is TextMode.REGEX:
         return _matches(actual, expected, ignore_case=comparison.ignore_case)

@@ -108,7 +108,8 @@ def parse(content: bytes) -> list[UnitTest]:
     if len(content) > MAX_BYTES:
         raise ReportError("the report is too big")
     reader = _Reader()
-    parser = expat.ParserCreate()
+    # UTF-8 whatever the report declares: Python looks other encodings up by name, which may fail.
+    parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.StartDoctypeDeclHandler = _refuse

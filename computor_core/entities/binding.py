@@ -19,7 +19,7 @@ from computor_core.targets import load_target
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_ENDPOINT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ENDPOINT = re.compile(r"(x/[a-z][a-z0-9_]*/)?[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _BOOKKEEPING = frozenset({"created_by", "updated_by"})
 """References to users that every entity has; they are kept as evidence of who changed what and
 are emptied by the database when the user's row goes."""
@@ -162,7 +162,7 @@ class _Check:
 
     def problems(self) -> Iterator[str]:
         if not _ENDPOINT.fullmatch(self.entity.endpoint):
-            yield "the endpoint isn't plural kebab-case"
+            yield "the endpoint isn't plural kebab-case (a plugin's: x/<plugin>/<plural>)"
         yield from self._access()
         yield from self._dtos()
         yield from self._filters_and_sorting()

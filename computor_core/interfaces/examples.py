@@ -150,7 +150,8 @@ class ContentDeploymentGet(EntityFields):
 
     course_id: UUID = Field(description="The course.")
     course_content_id: UUID = Field(description="The assignment.")
-    example_version_id: UUID = Field(description="The version in use.")
+    example_version_id: UUID = Field(description="The version that the next release brings.")
+    released_version_id: UUID | None = Field(description="The version that students have.")
     state: str = Field(description="`pending`, `deploying`, `deployed` or `failed`.")
     message: str = Field(description="Why it failed.")
     template_commit: str | None = Field(description="Commit of the template repository that has it.")
@@ -164,7 +165,8 @@ class ContentDeploymentList(ReadDto):
     id: UUID = Field(description="The deployment's id.")
     course_id: UUID = Field(description="The course.")
     course_content_id: UUID = Field(description="The assignment.")
-    example_version_id: UUID = Field(description="The version in use.")
+    example_version_id: UUID = Field(description="The version that the next release brings.")
+    released_version_id: UUID | None = Field(description="The version that students have.")
     state: str = Field(description="`pending`, `deploying`, `deployed` or `failed`.")
     deployed_at: datetime | None = Field(description="When it first reached students.")
 

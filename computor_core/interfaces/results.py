@@ -44,8 +44,10 @@ class TestRunGet(EntityFields):
     points: Decimal | None = Field(description="Points reached.")
     max_points: Decimal | None = Field(description="Points that could be reached.")
     message: str = Field(description="What went wrong, for the student.")
-    output: Annotated[str | None, _DETAILS] = Field(
-        description="Technical output; staff alone, since it can show inputs of hidden cases."
+    output: str = Field(description="What phases that serve only visible cases wrote, cut and cleaned.")
+    executions: int = Field(description="How often it was handed to a runner.")
+    sections: Annotated[list[Any] | None, _DETAILS] = Field(
+        description="`{name, visibility, output}` of all phases; staff alone: it can show hidden inputs."
     )
     started_at: datetime | None = Field(description="When it started, UTC.")
     finished_at: datetime | None = Field(description="When it finished, UTC.")
@@ -66,6 +68,7 @@ class TestRunList(ReadDto):
     official: bool = Field(description="Whether it counts, or is a practice run.")
     state: str = Field(description="`queued`, `running` or `finished`.")
     verdict: str | None = Field(description="The verdict, once it is finished.")
+    limit_exceeded: str | None = Field(description="The limit that stopped it.")
     integrity: str | None = Field(description="`isolated` or `in_process`.")
     points: Decimal | None = Field(description="Points reached.")
     max_points: Decimal | None = Field(description="Points that could be reached.")

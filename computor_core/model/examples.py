@@ -61,7 +61,9 @@ class ExampleVersion(EntityMixin, Base):
 class ContentDeployment(EntityMixin, Base):
     """Which example version an assignment uses, and how far its release got.
 
-    ``state``: ``pending`` → ``deploying`` → ``deployed`` or ``failed``.
+    ``state``: ``pending`` → ``deploying`` → ``deployed`` or ``failed``. Submissions are tested
+    against ``released_version_id``, the version that students have; ``example_version_id`` is what
+    the next release brings. ``deployed_at`` is when the assignment first reached students.
     """
 
     __tablename__ = "content_deployment"
@@ -69,6 +71,9 @@ class ContentDeployment(EntityMixin, Base):
     course_id: Mapped[UUID]
     course_content_id: Mapped[UUID] = mapped_column(unique=True)
     example_version_id: Mapped[UUID] = mapped_column(ForeignKey("example_version.id", ondelete="RESTRICT"))
+    released_version_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("example_version.id", ondelete="RESTRICT")
+    )
     state: Mapped[str] = mapped_column(String(16), default="pending")
     message: Mapped[str] = mapped_column(String(2000), default="")
     template_commit: Mapped[str | None] = mapped_column(String(64))

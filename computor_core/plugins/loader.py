@@ -22,7 +22,7 @@ RESERVED_NAMES = frozenset({CORE_PLUGIN, "x", "enabled", "on_error", "trace"})
 """Names that no plugin may have: core's own and the settings beside the plugins' sections."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_GUIDE = "docs/howto/write-a-plugin.md says what a plugin must be"
+_GUIDE = "computor_core.plugin_api.hookspecs documents the hooks and what they return"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def grade_artifact(
 
 
 async def publish_grade(
-    app: Computor, principal: Principal, grade_id: UUID, body: Dto | None = None
+    app: Computor, principal: Principal, grade_id: UUID, body: Dto | None = None, *, request_id: str = ""
 ) -> GradeGiven:
     """Show a grade to its student; one that is shown already stays as it is.
 
@@ -82,7 +82,7 @@ async def publish_grade(
         NotFoundError: No such grade, or none that the principal may see.
         ForbiddenError: The principal may not publish.
     """
-    async with app.uow(principal) as work:
+    async with app.uow(principal, request_id=request_id) as work:
         await app.access.require(work, "grade.publish", "grades", grade_id)
         grade = await work.session.get_one(Grade, grade_id, with_for_update=not work.is_sqlite)
         if grade.published_at is None:

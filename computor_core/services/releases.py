@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 
 from computor_core.db.types import new_id
 from computor_core.errors import InvalidError, ProviderConflictError
@@ -175,7 +175,8 @@ class ReleaseService:
                 .all()
             )
             for row in rows:
-                row.state, row.deployed_at = "deployed", work.now
+                row.state, row.released_version_id = "deployed", row.example_version_id
+                row.deployed_at = row.deployed_at or work.now
                 row.template_commit, row.reference_commit = template_commit, reference_commit
                 work.emit(ContentReleased(course_id=course_id, course_content_id=row.course_content_id))
         return len(rows)
@@ -311,6 +312,11 @@ class ReleaseService:
         return files
 
     async def _deployments(self, course_id: UUID) -> list[_Deployment]:
+        """What the repositories shall hold: what is being released now, and what was before."""
+        version_id = case(
+            (ContentDeployment.state == "deploying", ContentDeployment.example_version_id),
+            else_=ContentDeployment.released_version_id,
+        )
         async with self._app.read(_SYSTEM) as unit:
             rows = (
                 await unit.connection.execute(
@@ -321,12 +327,8 @@ class ReleaseService:
                         ExampleVersion.files,
                     )
                     .join(ContentDeployment, ContentDeployment.course_content_id == CourseContent.id)
-                    .join(ExampleVersion, ExampleVersion.id == ContentDeployment.example_version_id)
-                    .where(
-                        CourseContent.course_id == course_id,
-                        CourseContent.archived_at.is_(None),
-                        ContentDeployment.state.in_(("deploying", "deployed")),
-                    )
+                    .join(ExampleVersion, ExampleVersion.id == version_id)
+                    .where(CourseContent.course_id == course_id, CourseContent.archived_at.is_(None))
                     .order_by(CourseContent.path)
                 )
             ).all()

@@ -45,7 +45,7 @@ async def start_test(
                 "a test of this submission is under way", details={"test_run_id": str(running)}
             )
         version_id = await work.connection.scalar(
-            select(ContentDeployment.example_version_id)
+            select(ContentDeployment.released_version_id)
             .join(SubmissionGroup, SubmissionGroup.course_content_id == ContentDeployment.course_content_id)
             .where(SubmissionGroup.id == artifact.submission_group_id)
         )

@@ -341,9 +341,7 @@ class SubmissionService:
             await unit.connection.execute(
                 select(
                     CourseContent.course_id,
-                    CourseContent.kind_id,
-                    ContentDeployment.example_version_id,
-                    ContentDeployment.state,
+                    ContentDeployment.released_version_id,
                     AssignmentSchedule.releases_at,
                     AssignmentSchedule.due_at,
                     AssignmentSchedule.closes_at,
@@ -356,12 +354,12 @@ class SubmissionService:
         ).one_or_none()
         if row is None:
             raise NotFoundError("no such assignment")
-        if row.kind_id != "assignment" or row.example_version_id is None or row.state != "deployed":
+        if row.released_version_id is None:
             raise ConflictError("nothing can be submitted here", hint="the assignment isn't released")
         return _Target(
             row.course_id,
             content_id,
-            row.example_version_id,
+            row.released_version_id,
             Schedule(row.releases_at, row.due_at, row.closes_at, row.max_attempts),
         )
 

@@ -86,7 +86,7 @@ class SessionSettings(Section):
         300,
         ge=1,
         le=1_000_000,
-        description="Tries per network address and minute; a lecture hall shares one.",
+        description="Tries per address and minute; a lecture hall shares one.",
     )
 
     @model_validator(mode="after")

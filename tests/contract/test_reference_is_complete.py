@@ -30,7 +30,7 @@ from computor_core.plugin_api.providers.bus import BusCapability, EventBus
 from computor_core.plugin_api.providers.cache import Cache, CacheCapability
 from computor_core.plugin_api.providers.engine import EngineCapability, WorkflowEngine
 from computor_core.plugin_api.providers.git import GitCapability, GitHost
-from computor_core.plugin_api.providers.runner import RunnerCapability, TestRunner
+from computor_core.plugin_api.providers.runner import Isolation, TestRunner
 from computor_core.plugin_api.providers.storage import StorageBackend, StorageCapability
 from computor_core.settings import Settings
 from computor_core.targets import load_target
@@ -147,7 +147,7 @@ class TestRegistrations:
         (AuthProvider, AuthCapability),
         (StorageBackend, StorageCapability),
         (GitHost, GitCapability),
-        (TestRunner, RunnerCapability),
+        (TestRunner, Isolation),
         (WorkflowEngine, EngineCapability),
         (Cache, CacheCapability),
         (EventBus, BusCapability),

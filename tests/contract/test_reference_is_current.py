@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools.reference import cli
+from tools.reference.errors import PagesError
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "reference"
@@ -49,26 +53,37 @@ def test_neither_settings_nor_hash_order_nor_the_folder_change_a_page(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "shown"),
     [
-        (lambda folder: (folder / "errors.md").write_text("# Errors\n"), "+# Errors"),
-        (lambda folder: (folder / "hooks.md").unlink(), "+++ generated/hooks.md"),
-        (lambda folder: (folder / "left.md").write_text("# From before\n"), "-# From before"),
+        (lambda folder: (folder / "errors.md").write_text("# Errors\n"), "-# Errors\n"),
+        (lambda folder: (folder / "hooks.md").unlink(), "+++ generated/hooks.md\n"),
+        (lambda folder: (folder / "left.md").write_text("# From before\n"), "-# From before\n"),
     ],
     ids=["changed", "missing", "left over"],
 )
-def test_a_page_that_differs_fails_the_check_with_a_diff(tmp_path, damage, shown):
+def test_a_page_that_differs_fails_the_check_with_a_diff(tmp_path, monkeypatch, capsys, damage, shown):
+    pages = {file.name: file.read_text(encoding="utf-8") for file in COMMITTED.iterdir()}
+    monkeypatch.setattr(cli, "take_inventory", lambda _root: None)
+    monkeypatch.setattr(cli, "render_all", lambda _inventory: pages)
     folder = tmp_path / "reference"
     shutil.copytree(COMMITTED, folder)
+    assert cli.main(["--check", "--folder", str(folder)]) == 0
     damage(folder)
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = reference("--check", "--folder", str(folder))
-    assert done.returncode == 1
-    assert shown.lstrip("+") in done.stdout
-    assert "out of date" in done.stderr
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
-    assert reference("--folder", str(folder)).returncode == 0
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
-        file.name: file.read_bytes() for file in COMMITTED.iterdir()
-    }
+    before = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+    assert cli.main(["--check", "--folder", str(folder)]) == 1
+    captured = capsys.readouterr()
+    assert shown in captured.out
+    assert "out of date" in captured.err
+    assert {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()} == before
+    assert cli.main(["--folder", str(folder)]) == 0
+    assert {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()} == pages
+
+
+def test_what_cannot_be_generated_is_an_error_with_its_reason(monkeypatch, capsys):
+    def broken(_root):
+        raise PagesError("computor-x isn't installed")
+
+    monkeypatch.setattr(cli, "take_inventory", broken)
+    assert cli.main(["--check"]) == 1
+    assert "computor-x isn't installed" in capsys.readouterr().err
 
 
 def test_no_page_names_this_machine():
@@ -81,8 +96,6 @@ def test_no_page_names_this_machine():
 
 
 def test_links_between_pages_lead_somewhere():
-    import re
-
     for file in COMMITTED.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+\.md)", file.read_text()):
             assert (COMMITTED / target).exists(), f"{file.name} links to {target}"

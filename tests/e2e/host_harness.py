@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import uvicorn
 from computor_fastapi_host import Limits, create_app, lifespan
+from computor_fastapi_host.server import HostServer, listen
+from computor_fastapi_host.state import host_state
 from fastapi import FastAPI
 
 from computor_core.app import Computor
@@ -86,6 +90,22 @@ def client_for(app: Any, **options: Any) -> httpx.AsyncClient:
     """A client that talks to an ASGI application."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("127.0.0.1", 4711))
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", **options)
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """A real uvicorn for a host whose lifespan is open; gives its address."""
+    started = asyncio.Event()
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none")
+    server = HostServer(config, host_state(app).feed, started.set)
+    with listen("127.0.0.1", 0) as sock:
+        task = asyncio.create_task(server.serve([sock]))
+        await asyncio.wait_for(started.wait(), 30)
+        try:
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
 
 
 @asynccontextmanager

@@ -45,15 +45,17 @@ def fields_text(interface: type[EntityInterface]) -> str:
     create, get, listed, update = columns
     rows = []
     for name in dict.fromkeys([*get, *create, *update, *listed]):
-        shown = next(column[name] for column in (get, create, update, listed) if name in column)
+        text = next(column[name].text for column in (get, create, update, listed) if name in column)
+        # What comes in says more of its type than what goes out.
+        kind = next(column[name].type for column in (create, update, get, listed) if name in column)
         rows.append(
             [
                 code(name),
-                shown.type,
+                kind,
                 ("needed" if create[name].required else "yes") if name in create else "",
                 *["yes" if name in column else "" for column in (get, listed, update)],
                 codes(_required_actions(models, name)),
-                prose(shown.text),
+                prose(text),
             ]
         )
     head = ["Field", "Type", "Create", "Get", "List", "Update", "Needs", "Meaning"]

@@ -85,7 +85,7 @@ def read_groups(source: Source, default_file: str, report: Report) -> list[dict[
     groups: list[dict[str, Any]] = []
     for at, collection in _items(properties.get("tests"), ("properties", "tests"), report):
         kind = collection.get("type")
-        if kind not in _KEYS:
+        if not isinstance(kind, str) or kind not in _KEYS:
             known = ", ".join(sorted(_KEYS))
             report((*at, "type"), "unknown_test_type", f"the test type {kind!r} isn't known ({known} are)")
             continue
@@ -195,7 +195,7 @@ def _call(
 def _program(
     collection: dict[str, Any], test: dict[str, Any], at: KeyPath, settings: dict[str, Any], report: Report
 ) -> dict[str, Any]:
-    qualification = settings.get("qualification", "lines")
+    qualification = str(settings.get("qualification", "lines"))
     mode = _QUALIFICATIONS.get(qualification)
     if mode is None:
         known = ", ".join(_QUALIFICATIONS)

@@ -994,6 +994,7 @@ def upgrade() -> None:
         sa.Column("course_id", sa.Uuid(), nullable=False),
         sa.Column("course_content_id", sa.Uuid(), nullable=False),
         sa.Column("example_version_id", sa.Uuid(), nullable=False),
+        sa.Column("released_version_id", sa.Uuid(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("message", sa.String(length=2000), nullable=False),
         sa.Column("template_commit", sa.String(length=64), nullable=True),
@@ -1018,6 +1019,12 @@ def upgrade() -> None:
             ["example_version_id"],
             ["example_version.id"],
             name=op.f("fk_content_deployment__example_version_id"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["released_version_id"],
+            ["example_version.id"],
+            name=op.f("fk_content_deployment__released_version_id"),
             ondelete="RESTRICT",
         ),
         sa.ForeignKeyConstraint(

@@ -299,9 +299,9 @@ class GitHost(Provider):
         raise NotImplementedError
 
     def read_tree(self, request: ReadTree) -> AbstractAsyncContextManager[AsyncIterator[TreeEntry]]:
-        """Stream a directory's files at a commit.
+        """Stream a directory's files at a commit; every error comes on entering, before any content.
 
-        Raises (all on entering, before any content is read):
+        Raises:
             ProviderNotFoundError: No such repository, commit or directory.
             ProviderInvalidError: The directory isn't a clean relative path, or a file's name in
                 it isn't UTF-8.

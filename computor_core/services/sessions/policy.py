@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from computor_core.settings import SessionSettings
 
 
+_TOUCH = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
     """Limits of sessions, tokens and sign-in.
@@ -28,7 +31,7 @@ class SessionPolicy:
 
     idle: timedelta = timedelta(days=7)
     absolute: timedelta = timedelta(days=30)
-    touch: timedelta = timedelta(minutes=5)
+    touch: timedelta = _TOUCH
     api_token_default: timedelta = timedelta(days=90)
     api_token_longest: timedelta = timedelta(days=366)
     cached_principals: int = 10_000
@@ -39,8 +42,10 @@ class SessionPolicy:
     @classmethod
     def of(cls, settings: SessionSettings) -> SessionPolicy:
         """The policy that the settings ask for."""
+        idle = timedelta(hours=settings.idle_hours)
         return cls(
-            idle=timedelta(hours=settings.idle_hours),
+            idle=idle,
+            touch=min(_TOUCH, idle / 4),
             absolute=timedelta(hours=settings.longest_hours),
             api_token_default=timedelta(days=settings.api_token_days),
             api_token_longest=timedelta(days=settings.api_token_longest_days),

@@ -16,9 +16,7 @@ import click
     type=click.IntRange(0, 65535),
     help="TCP port instead of server.port; 0 takes a free one.",
 )
-@click.option(
-    "--migrate", is_flag=True, help="Apply pending migrations first; without it they stop the start."
-)
+@click.option("--migrate", is_flag=True, help="Apply pending migrations first instead of refusing.")
 def serve(host: str | None, port: int | None, *, migrate: bool) -> None:
     """Serve the API, and carry out the background work.
 

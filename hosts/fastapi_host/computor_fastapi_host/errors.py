@@ -34,7 +34,7 @@ class AddressUnavailableError(ComputorError):
     """The server can't listen where it was told to: the port is taken or the address is another's."""
 
     code = "address_unavailable"
-    internal_code = 50040
+    internal_code = 50060
 
 
 class CsrfError(ForbiddenError):

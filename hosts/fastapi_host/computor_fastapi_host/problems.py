@@ -161,8 +161,8 @@ def as_computor_error(error: Exception) -> ComputorError:
         return InvalidError("the request breaks a rule", fields=field_problems(error.errors(), strip=1))
     if isinstance(error, HTTPException):
         return _of_status(error.status_code, error.detail)
-    if _is_database_away(error):
-        return UnavailableError("the database is away for now", retry_after=_RETRY_SECONDS)
+    if _is_away(error):
+        return UnavailableError("the database or a service is away for now", retry_after=_RETRY_SECONDS)
     return InternalError("something unexpected happened")
 
 
@@ -184,8 +184,9 @@ def _phrase(status: int) -> str:
         return "Error"
 
 
-def _is_database_away(error: Exception) -> bool:
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+def _is_away(error: Exception) -> bool:
+    # asyncpg's failures to connect are the operating system's own errors; SQLAlchemy leaves them so.
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | ConnectionError):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 

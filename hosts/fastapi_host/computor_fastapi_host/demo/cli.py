@@ -40,7 +40,7 @@ from computor_fastapi_host.demo.report import table
 )
 def demo(folder: Path, library: Path, port: int, *, once: bool) -> None:
     """Play a whole course: set up, submit, test, grade, refuse, and serve it."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         _run(console, folder.absolute(), library.absolute(), port, once=once)
     except DemoError as error:

@@ -182,7 +182,7 @@ def grade(play: Play) -> None:
         raise DemoError("a student sees a grade that isn't published")
     (grade_row,) = lecturer.all("/grades", artifact_id=row.artifact_id)
     lecturer.want(200, "POST", f"/grades/{grade_row['id']}/publish")
-    (seen,) = student.api.all("/grades", artifact_id=row.artifact_id)
+    seen = student.api.want(200, "GET", f"/grades/{grade_row['id']}")
     if seen["comment"] != body["comment"]:
         raise DemoError("the student sees another comment than the tutor wrote")
     play.summary.graded = 1

@@ -55,7 +55,7 @@ class EntityOperation:
     @property
     def operation_id(self) -> str:
         """Its unique name in the documents and in generated clients (``"courses_list"``)."""
-        return f"{self.registration.endpoint}_{self.name}".replace("-", "_")
+        return f"{self.registration.endpoint}_{self.name}".replace("-", "_").replace("/", "_")
 
 
 def entity_operations(app: Computor) -> Iterator[EntityOperation]:

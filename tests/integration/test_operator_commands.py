@@ -1,0 +1,325 @@
+"""The operator's commands on a real deployment: ``config``, ``db``, ``doctor`` and ``x``."""
+
+import json
+import stat
+import sys
+import tomllib
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import click
+import pytest
+from computor_cli.main import main
+from sqlalchemy import create_engine, text
+
+from computor_core.cli import extensions
+from computor_core.plugin_api import CommandRegistration, PluginMeta, hookimpl
+from computor_core.plugins.discovery import InstalledPlugin
+from computor_core.settings import assembly
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call ``computor`` in an empty folder; returns exit status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(list(words))
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def execute(tmp_path: Path, statement: str) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'var' / 'computor.db'}")
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+# --- config ---------------------------------------------------------------------------------------
+
+
+def test_the_template_is_a_settings_file_that_is_sound(run: Run, tmp_path: Path) -> None:
+    status, out, _ = run("config", "template")
+    assert status == 0
+    assert "[storage.instances.default]" in out
+    tomllib.loads(out)
+    (tmp_path / "computor.toml").write_text(out)
+    assert run("config", "check") == (0, "the settings are sound\n", "")
+
+
+def test_the_schema_is_json(run: Run) -> None:
+    status, out, _ = run("config", "schema")
+    assert status == 0
+    assert {"data_dir", "database", "plugins", "storage"} <= json.loads(out)["properties"].keys()
+
+
+def test_wrong_settings_end_with_78_and_everything_that_is_wrong(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text(
+        "[server]\nport = 'x'\nhots = 'y'\n[storage.instances.default]\ntype = 'local'\ncolour = 'red'\n"
+        "[plugins]\nenabled = ['storage_local', 'nobody']\n"
+    )
+    status, out, err = run("config", "check")
+    assert (status, out) == (78, "")
+    assert err.startswith("error [plugin]: 1 plugin problem:")
+    for expected in ("server.port", "did you mean 'host'?", "storage.instances.default.colour", "nobody"):
+        assert expected in err
+    assert "Traceback" not in err
+    status, out, err = run("config", "check", "--json")
+    assert (status, err) == (78, "")
+    report = json.loads(out)
+    assert {item["path"] for item in report["settings"]} == {
+        "server.port",
+        "server.hots",
+        "storage.instances.default.colour",
+    }
+    assert [item["plugin"] for item in report["plugins"]] == ["nobody"]
+
+
+def test_a_missing_settings_file_ends_with_78(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPUTOR_CONFIG", "not-there.toml")
+    status, _, err = run("config", "check")
+    assert status == 78
+    assert "not-there.toml can't be read: No such file or directory" in err
+
+
+# --- db ---------------------------------------------------------------------------------------------
+
+
+def test_upgrade_shows_what_it_did_and_current_where_it_stands(run: Run, tmp_path: Path) -> None:
+    assert run("db", "pending")[0] == 1
+    status, out, _ = run("db", "upgrade")
+    assert status == 0
+    assert out.splitlines()[:2] == ["core: applied 0001", "auth_local: applied 0001"]
+    assert run("db", "upgrade")[1] == "nothing was pending\n"
+    status, out, _ = run("db", "current", "--json")
+    assert [(item["lineage"], item["pending"]) for item in json.loads(out)["lineages"]] == [
+        ("core", []),
+        ("auth_local", []),
+    ]
+    assert "up to date" in run("db", "current")[1]
+    assert run("db", "pending") == (0, "", "")
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+
+
+def test_a_plugins_lineage_goes_down_and_up_alone(run: Run) -> None:
+    run("db", "upgrade")
+    status, out, _ = run("db", "downgrade", "--plugin", "auth_local", "base", "--yes")
+    assert (status, out) == (0, "auth_local: took back 0001\n")
+    assert json.loads(run("db", "pending", "--json")[1]) == {"pending": {"core": [], "auth_local": ["0001"]}}
+    assert run("db", "pending")[1] == "auth_local: 0001\n"
+    assert json.loads(run("db", "upgrade", "--plugin", "auth_local", "--json")[1]) == {
+        "applied": [{"lineage": "auth_local", "revision": "0001"}]
+    }
+
+
+def test_going_down_is_asked_for_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    run("db", "upgrade")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert run("db", "downgrade", "--plugin", "auth_local", "base")[0] == 130
+    assert run("db", "pending")[0] == 0
+
+
+def test_core_isnt_taken_from_under_a_plugin(run: Run) -> None:
+    run("db", "upgrade")
+    status, _, err = run("db", "downgrade", "base", "--yes")
+    assert status == 1
+    assert "hint: run computor db downgrade --plugin auth_local base first" in err
+
+
+def test_check_tells_how_the_tables_differ(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    assert run("db", "check") == (0, "", "")
+    execute(tmp_path, "ALTER TABLE example DROP COLUMN title")
+    status, out, _ = run("db", "check")
+    assert status == 1
+    assert out.startswith("core: add_column")
+    assert json.loads(run("db", "check", "--json")[1])["differences"]["auth_local"] == []
+
+
+def test_a_newer_database_is_refused_with_78(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    execute(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    status, _, err = run("db", "upgrade")
+    assert status == 78
+    assert err.startswith("error [schema_version]: the database is newer than the installed code")
+    assert "newer than the installed code" in run("db", "current")[1]
+
+
+def test_an_unknown_lineage_is_a_usage_error(run: Run) -> None:
+    status, _, err = run("db", "current", "--plugin", "nobody")
+    assert status == 2
+    assert "lineages here: core, auth_local" in err
+
+
+def test_a_running_host_keeps_the_database_from_being_migrated(run: Run, tmp_path: Path) -> None:
+    from computor_core.db.engine import Database
+    from computor_core.db.host_lock import host_lock
+
+    run("db", "upgrade")
+    with host_lock(Database(f"sqlite+aiosqlite:///{tmp_path / 'var' / 'computor.db'}")):
+        status, _, err = run("db", "upgrade")
+    assert status == 78
+    assert "in use by another host" in err
+
+
+def test_one_lineage_can_be_migrated_while_another_plugin_is_broken(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text("[plugins]\nenabled = ['nobody', 'auth_local']\n")
+    assert run("db", "upgrade")[0] == 78
+    assert run("db", "upgrade", "--plugin", "core")[0] == 0
+    status, _, err = run("db", "upgrade", "--plugin", "nobody")
+    assert status == 2
+    assert "plugin 'nobody' can't be used" in err
+
+
+def test_a_revision_is_written_for_what_the_code_has_more(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    status, _, err = run("db", "revision", "-m", "Nothing", "--plugin", "storage_local")
+    assert status == 2
+    assert "'storage_local' has no migrations" in err
+
+
+def test_a_data_folder_that_is_a_file_is_one_clear_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("")
+    status, _, err = run("db", "upgrade")
+    assert status == 78
+    assert "data folder" in err
+    assert "Traceback" not in err
+
+
+# --- doctor -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that allow no isolation pass these tests, too."""
+    monkeypatch.setenv("COMPUTOR_RUNNER__MINIMUM_ISOLATION", "auto")
+
+
+@pytest.mark.usefixtures("lenient")
+def test_doctor_finds_a_migrated_deployment_well(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    status, out, err = run("doctor", "--json")
+    report = json.loads(out)
+    assert (status, report["ok"], err) == (0, True, ""), [c for c in report["checks"] if c["verdict"] != "ok"]
+    checks = {check["name"]: check for check in report["checks"]}
+    assert checks["database"]["facts"]["journal"] == "wal"
+    assert checks["database"]["facts"]["lineage core"] == "0001"
+    assert checks["data folder"]["facts"]["mode"] == "0700"
+    assert checks["storage instance default"]["facts"]["round trip"] == "written, read and deleted"
+    assert checks["runner instance default"]["facts"]["isolation"]
+    assert checks["plugin core"]["verdict"] == "ok"
+    blobs = [path for path in (tmp_path / "var" / "storage").rglob("*") if path.is_file()]
+    assert [path.name for path in blobs if len(path.name) >= 62] == [], "the test blob is gone"
+
+
+@pytest.mark.usefixtures("lenient")
+def test_doctor_reports_everything_that_ails_at_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text(
+        "[plugins]\nenabled = ['storage_local', 'nobody']\n[server]\nprot = 1\n"
+        "[storage.instances.bad]\ntype = 'local'\nfolder = 3\n"
+    )
+    status, out, _ = run("doctor")
+    assert status == 1
+    for expected in (
+        "failed   setting server.prot: there is no such setting",
+        "failed   setting storage.instances.bad.folder",
+        "failed   plugin nobody",
+        "failed   database: there is no database",
+        "hint: run computor db upgrade",
+    ):
+        assert expected in out
+    assert not (tmp_path / "var" / "computor.db").exists(), "looking makes no database"
+
+
+@pytest.mark.usefixtures("lenient")
+def test_doctor_warns_of_a_folder_that_others_may_enter(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    (tmp_path / "var").chmod(0o755)
+    status, out, _ = run("doctor")
+    assert status == 0
+    assert "warning  data folder: other users may enter it" in out
+
+
+def test_doctor_fails_where_the_isolation_that_is_demanded_cant_be_had(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPUTOR_RUNNER__MINIMUM_ISOLATION", "container")
+    run("db", "upgrade")
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "runner.minimum_isolation demands container" in out
+
+
+# --- x ------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("name")
+def greet(name: str) -> None:
+    """Greet."""
+    click.echo(f"hello {name}")
+
+
+class Greeter:
+    meta: ClassVar[PluginMeta] = PluginMeta(name="greeter", summary="Greets")
+
+    @hookimpl
+    def computor_commands(self) -> list[CommandRegistration]:
+        return [
+            CommandRegistration("greet", "test_operator_commands_greeter:greet", "Greet somebody"),
+            CommandRegistration("broken", "surely.not.there:command", "Can't be imported"),
+            CommandRegistration("wrong", "json:dumps", "No command"),
+        ]
+
+
+@pytest.fixture
+def greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The plugin, installed and enabled; its commands' module."""
+    module = types.ModuleType("test_operator_commands_greeter")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    entry = types.SimpleNamespace(load=lambda: Greeter)
+    found = InstalledPlugin(
+        "greeter", "m:Greeter", "dist-greeter", "1.0", ("computor-core<1",), cast("Any", entry)
+    )
+    monkeypatch.setattr(assembly, "scan", lambda: (found,))
+    (tmp_path / "computor.toml").write_text("[plugins]\nenabled = ['greeter']\n")
+    extensions._registries.cache_clear()
+    return module
+
+
+def test_a_plugins_command_is_imported_when_it_is_invoked(run: Run, greeter: types.ModuleType) -> None:
+    status, out, _ = run("x", "--help")
+    assert status == 0
+    assert "greeter  Commands of the plugin greeter." in out
+    status, out, _ = run("x", "greeter", "--help")
+    assert status == 0
+    assert "greet   Greet somebody" in out
+    assert "broken  Can't be imported" in out
+    greeter.greet = greet  # type: ignore[attr-defined]
+    assert run("x", "greeter", "greet", "Ada") == (0, "hello Ada\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("greeter", "broken"), 78, "the command 'broken' of plugin greeter (dist-greeter) can't be loaded"),
+        (("greeter", "wrong"), 78, "is a function, not a click command"),
+        (("greeter", "nothing"), 2, "No such command 'nothing'"),
+        (("nobody",), 2, "No such command 'nobody'"),
+    ],
+)
+@pytest.mark.usefixtures("greeter")
+def test_a_command_that_cant_run_says_why(run: Run, words: tuple[str, ...], status: int, says: str) -> None:
+    found, _, err = run("x", *words)
+    assert found == status
+    assert says in err

@@ -1,0 +1,224 @@
+"""What enters a sandbox is what the specification lets in, and no expectation ever does."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from computor_core.assessment.build import JobInputs, JobPolicy, build_job, missing_files, phase_cases
+from computor_core.assessment.model import Integrity, TestSpec, plain_path
+from computor_core.errors import InvalidError
+from computor_core.plugin_api.providers.runner import Isolation, Limits, Mount, RunJob, Trust
+
+INPUTS = JobInputs(Path("/in/submission"), Path("/in/tests"), Path("/in/additional"))
+
+
+def call(id_: str, **values: Any) -> dict[str, Any]:
+    return {"id": id_, "name": id_, "arguments": [2], "expected": "SECRET-RESULT", **values}
+
+
+CALLS = {
+    "kind": "function-call",
+    "id": "f",
+    "name": "f",
+    "file": "pkg/mod.py",
+    "function": "f",
+    "cases": [call("one"), call("two", visibility="after_due", arguments=["HIDDEN-INPUT"]), call("three")],
+}
+RUNS = {
+    "kind": "stdio",
+    "id": "r",
+    "name": "r",
+    "file": "main.py",
+    "cases": [
+        {"id": "a", "name": "a", "args": ["x y"], "stdin": "in", "stdout": "SECRET-OUTPUT"},
+        {"id": "b", "name": "b", "stdout": "SECRET-OUTPUT", "points": "2.5"},
+    ],
+}
+UNITS = {
+    "kind": "pytest",
+    "id": "u",
+    "name": "u",
+    "cases": [{"id": "t", "name": "t", "test": "tests/test_a.py::test_x"}],
+}
+
+
+def spec(*groups: dict[str, Any], **values: Any) -> TestSpec:
+    return TestSpec.model_validate(
+        {
+            "toolchain": "python",
+            "submission_files": ["main.py", "pkg/mod.py"],
+            "groups": groups,
+            "test_files": ["tests/test_a.py"],
+            **values,
+        }
+    )
+
+
+def build(*groups: dict[str, Any], **values: Any) -> RunJob:
+    return build_job(spec(*groups, **values), "job-1", INPUTS, seed=5)
+
+
+def everything(job: RunJob) -> str:
+    return repr(job.phases)
+
+
+def test_no_expected_value_enters_the_sandbox() -> None:
+    assert "SECRET" not in everything(build(CALLS, RUNS, UNITS))
+
+
+def test_the_submission_enters_through_the_allow_list_as_a_copy() -> None:
+    job = build(CALLS, RUNS, UNITS)
+    for phase in job.phases:
+        (mount,) = [mount for mount in phase.mounts if mount.source == "submission"]
+        assert mount == Mount("submission", "/box", writable=True, only=("main.py", "pkg/mod.py"))
+        assert phase.trust is Trust.STUDENT
+
+
+def test_test_files_enter_only_where_pytest_needs_them() -> None:
+    job = build(CALLS, RUNS, UNITS)
+    with_tests = [phase.name for phase in job.phases if any(m.source == "tests" for m in phase.mounts)]
+    assert with_tests == ["unit-u-always"]
+
+
+def test_cases_of_different_visibility_never_share_a_phase() -> None:
+    job = build(CALLS)
+    assert phase_cases(spec(CALLS).groups[0]) == {"call-f-always": (0, 2), "call-f-after_due": (1,)}
+    shown, hidden = job.phases
+    assert b"HIDDEN-INPUT" not in shown.stdin
+    assert b"HIDDEN-INPUT" in hidden.stdin
+
+
+def test_the_harness_gets_calls_alone() -> None:
+    request = json.loads(build(CALLS).phases[0].stdin)
+    assert request["calls"] == [{"arguments": [2], "keywords": {}}] * 2
+    assert (request["module"], request["function"]) == ("pkg.mod", "f")
+
+
+def test_a_program_case_is_a_phase_of_its_own() -> None:
+    first, second = build(RUNS).phases
+    assert first.command == ("python3", "-B", "-s", "main.py", "x y")
+    assert first.stdin == b"in"
+    assert first.continue_on_failure
+    assert second.stdin == b""
+
+
+def test_a_compiled_program_is_made_once_and_copied() -> None:
+    job = build_job(
+        spec(
+            {**RUNS, "file": "main.c"},
+            toolchain="c",
+            submission_files=["main.c", "list.c", "list.h"],
+            additional_files=["data.txt"],
+        ),
+        "job-1",
+        INPUTS,
+    )
+    compiling, run, _ = job.phases
+    assert compiling.name == "compile"
+    assert not compiling.continue_on_failure
+    assert compiling.command[-4:] == ("program", "main.c", "list.c", "-lm")
+    assert run.command == ("./program", "x y")
+    assert run.mounts == (
+        Mount("phase:compile", "/box", writable=True, only=("program",)),
+        Mount("additional", "/box", writable=True, only=("data.txt",)),
+    )
+
+
+def test_commands_name_mounts_by_relative_paths() -> None:
+    job = build(CALLS, RUNS, UNITS)
+    for phase in job.phases:
+        assert not any(part.startswith("/") for part in phase.command)
+        assert b'"/' not in phase.stdin
+
+
+def test_the_report_s_place_depends_on_the_seed() -> None:
+    places = {build_job(spec(UNITS), "job-1", INPUTS, seed=seed).phases[0].collect for seed in range(5)}
+    assert len(places) == 5
+
+
+def test_the_same_job_twice_is_the_same() -> None:
+    assert build(CALLS, RUNS, UNITS) == build(CALLS, RUNS, UNITS)
+
+
+def test_limits_are_the_specification_s_over_the_deployment_s() -> None:
+    policy = JobPolicy(defaults=Limits(wall_seconds=7, processes=9), minimum_isolation=Isolation.NAMESPACES)
+    limited = {**RUNS, "limits": {"wall_seconds": 2}}
+    job = build_job(spec(limited), "job-1", INPUTS, policy=policy)
+    assert (job.phases[0].limits.wall_seconds, job.phases[0].limits.processes) == (2, 9)
+    assert job.minimum_isolation is Isolation.NAMESPACES
+
+
+@pytest.mark.parametrize(
+    ("bad", "inputs"),
+    [
+        (spec(RUNS, toolchain="cobol"), INPUTS),
+        (spec(CALLS, toolchain="bash"), INPUTS),
+        (spec(UNITS, toolchain="c"), INPUTS),
+        (spec(UNITS), JobInputs(Path("/in/submission"))),
+    ],
+    ids=["unknown toolchain", "calls in bash", "pytest in c", "tests missing"],
+)
+def test_what_cannot_be_built_is_refused(bad: TestSpec, inputs: JobInputs) -> None:
+    with pytest.raises(InvalidError):
+        build_job(bad, "job-1", inputs)
+
+
+def test_points_are_exact() -> None:
+    thirds = [{**RUNS["cases"][0], "id": f"c{n}", "points": "0.1"} for n in range(3)]  # type: ignore[index]
+    assert spec({**RUNS, "cases": thirds}).max_points == Decimal("0.3")
+
+
+def test_integrity_is_the_weakest_of_all_groups() -> None:
+    assert spec(CALLS, RUNS).integrity is Integrity.ISOLATED
+    assert spec(CALLS, UNITS).integrity is Integrity.IN_PROCESS
+
+
+def test_missing_and_empty_files_are_missing() -> None:
+    assert missing_files(spec(RUNS), {"main.py": 0, "other.py": 3}) == ("main.py", "pkg/mod.py")
+    assert missing_files(spec(RUNS), {"main.py": 1, "pkg/mod.py": 2}) == ()
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".", "a\\b", "a\0b", "./a"]
+)
+def test_only_plain_paths_name_files(path: str) -> None:
+    with pytest.raises(ValueError):
+        plain_path(path)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.py", ".hidden", "..a", "a b", "ü.py"])
+def test_plain_paths_pass(path: str) -> None:
+    assert plain_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"groups": []},
+        {"groups": [RUNS, RUNS]},
+        {"groups": [{**RUNS, "file": "elsewhere.py"}]},
+        {"groups": [{**RUNS, "cases": [RUNS["cases"][0]] * 2}]},  # type: ignore[index]
+        {"groups": [{**RUNS, "cases": [{"id": "a", "name": "a"}]}]},
+        {"groups": [{**RUNS, "kind": "exitcode", "cases": [{"id": "a", "name": "a", "exit_code": None}]}]},
+        {"groups": [{**RUNS, "cases": [{"id": "a", "name": "a", "stdout": "", "points": "-1"}]}]},
+        {"groups": [{**RUNS, "cases": [{"id": "a", "name": "a", "stdout": "", "points": "0.00001"}]}]},
+        {"groups": [RUNS], "submission_files": ["../main.py"]},
+        {"groups": [RUNS], "additional_files": ["main.py"]},
+        {"groups": [RUNS], "unknown": 1},
+    ],
+    ids=range(11),
+)
+def test_a_specification_that_contradicts_itself_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        spec(**{"groups": [], **values}) if "groups" not in values else TestSpec.model_validate(
+            {"toolchain": "python", "submission_files": ["main.py"], **values}
+        )
+
+
+def test_a_specification_survives_json() -> None:
+    made = spec(CALLS, RUNS, UNITS)
+    assert TestSpec.model_validate_json(made.model_dump_json()) == made
