@@ -156,28 +156,18 @@ class Computor:
 
     def _compose(self) -> None:
         """Build what stands on database, registries and providers, and let the parts know each other."""
-        from computor_core.entities.assembly import assemble as assemble_entities
+        from computor_core.composition import compose_entities, compose_workflows
         from computor_core.events.dispatcher import EventDispatcher, HandlerBinding
         from computor_core.events.wakeups import Wakeups
         from computor_core.services.core import Services
-        from computor_core.workflows.registry import WorkflowRegistry
         from computor_core.workflows.runtime import WorkflowRuntime
 
         registries = self.registries
-        self.access, self.entities = assemble_entities(
-            entities=[item.registration for item in registries.entities.values()],
-            actions=[item.registration for item in registries.actions.values()],
-            roles=[item.registration for item in registries.roles.values()],
-            rules=[item.registration for item in registries.access_rules],
-            clock=self.clock,
-        )
+        self.access, self.entities = compose_entities(registries, self.clock)
         self.wakeups = Wakeups(self.bus)
         self.workflows = WorkflowRuntime(
             app=self._doors,
-            registry=WorkflowRegistry(
-                [item.registration for item in registries.workflows.values()],
-                [item.registration for item in registries.steps.values()],
-            ),
+            registry=compose_workflows(registries),
             engines={
                 name: self.providers.get(WorkflowEngine, name) for name in self.providers.names("engine")
             },

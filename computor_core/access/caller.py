@@ -6,13 +6,15 @@ statement object serves every caller.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, bindparam, or_, select, true
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Uuid, and_, bindparam, or_, select, true
+from sqlalchemy.sql import visitors
 
 from computor_core.db.types import UtcDateTime
 from computor_core.model import ApiToken, Session, User
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import FromClause
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Caller:
     """Who asks and when, as SQL expressions.
 
@@ -121,3 +123,13 @@ def parameters(principal: Principal, now: datetime) -> dict[str, Any]:
         "caller_session": principal.session_id,
         "caller_token": principal.api_token_id,
     }
+
+
+def with_values(condition: ColumnElement[bool], values: Mapping[str, Any]) -> ColumnElement[bool]:
+    """A copy of a condition whose named parameters carry their values, for use in any statement."""
+
+    def fill(parameter: BindParameter[Any]) -> None:
+        if parameter.key in values:
+            parameter.value, parameter.required = values[parameter.key], False
+
+    return visitors.cloned_traverse(condition, {"maintain_key": True}, {"bindparam": fill})

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, literal_column, select
 
 from computor_core.access import delegation, explanation, principals
-from computor_core.access.caller import credential_of, guard, parameters
+from computor_core.access.caller import credential_of, guard, parameters, with_values
 from computor_core.access.errors import StalePrincipalError
 from computor_core.access.rules import RuleBook
 from computor_core.access.scopes import scopes_above
@@ -133,7 +133,7 @@ class AccessEngine:
         endpoint = self.endpoint_of(model)
         selection = self.select(principal, action, endpoint)
         condition = and_(guard(selection.credential), selection.allowed(self.tables[endpoint]))
-        return condition.params(parameters(principal, now or self._clock.now()))
+        return with_values(condition, parameters(principal, now or self._clock.now()))
 
     def live(self, principal: Principal) -> ColumnElement[bool]:
         """The caller's liveness alone; its values come from :meth:`parameters`."""

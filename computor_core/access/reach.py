@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Label, Select, select, true
 
+from computor_core.access.caller import CALLER
 from computor_core.access.scopes import LEVELS, holds_globally, ids_above, scope_ids
 from computor_core.plugin_api.access import Everyone, Inside, Own, ScopeOf, Term
 from computor_core.plugin_api.principal import ScopeKind
@@ -69,6 +70,20 @@ def _every_row(table: FromClause, caller: Caller) -> ColumnElement[bool]:
     return true()
 
 
+def kept(build: Callable[[Caller], Select[Any]]) -> Callable[[Caller], Select[Any]]:
+    """The selection for the caller of requests, built once; it is part of many statements."""
+    built: list[Select[Any]] = []
+
+    def keys(caller: Caller) -> Select[Any]:
+        if caller is not CALLER:
+            return build(caller)
+        if not built:
+            built.append(build(caller))
+        return built[0]
+
+    return keys
+
+
 def _own(column: str) -> Reach:
     def test(table: FromClause, caller: Caller) -> ColumnElement[bool]:
         return caller.user == table.c[column]
@@ -81,9 +96,7 @@ def _scope(term: ScopeOf, action: str, level: ScopeKind) -> Reach:
     if level is ScopeKind.GLOBAL:
         return Reach(needs, actions, None, None, lambda _table, caller: holds_globally(action, caller))
 
-    def keys(caller: Caller) -> Select[Any]:
-        return scope_ids(term.scope, level, action, caller)
-
+    keys = kept(lambda caller: scope_ids(term.scope, level, action, caller))
     return Reach(needs, actions, term.column, keys, by_keys(term.column, keys))
 
 
@@ -92,9 +105,7 @@ def _levels_below(scope: ScopeKind) -> tuple[ScopeKind, ...]:
 
 
 def _inside(term: Inside, action: str, level: ScopeKind) -> Reach:
-    def keys(caller: Caller) -> Select[Any]:
-        return ids_above(term.scope, level, action, caller)
-
+    keys = kept(lambda caller: ids_above(term.scope, level, action, caller))
     needs, actions = frozenset({(level, action)}), frozenset({action})
     return Reach(needs, actions, term.column, keys, by_keys(term.column, keys))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select
 
 from computor_core.access.conditions import Test, compile_condition
-from computor_core.access.reach import Need, Reach, reaches
+from computor_core.access.reach import Need, Reach, kept, reaches
 from computor_core.errors import ConfigurationError
 from computor_core.plugin_api.access import AccessRuleRegistration, Branch, Condition, SqlCondition, Term, Via
 
@@ -217,9 +217,12 @@ def _what(key: _Key) -> str:
 
 def _via(term: Via, rule: Rule, arm: Arm, table: FromClause) -> Reach:
     """The reach of a row that hangs on a row of another entity, by one arm of that one's rule."""
+    # Made once: columns of an alias cost more than the rest of a statement. The two are never
+    # in each other's scope, since every subquery names what it correlates to.
+    target_of_keys, target = table.alias(), table.alias()
 
     def keys(caller: Caller) -> Select[Any]:
-        target = table.alias()
+        target = target_of_keys
         found = select(target.c[term.target].label("k"))
         if arm.driver.column is None:
             found = found.where(arm.driver.test(target, caller))
@@ -231,7 +234,6 @@ def _via(term: Via, rule: Rule, arm: Arm, table: FromClause) -> Reach:
         return found.where(*arm.filters(target, caller), *rule.denials(target, caller))
 
     def test(row: FromClause, caller: Caller) -> ColumnElement[bool]:
-        target = table.alias()
         return (
             select(1)
             .select_from(target)
@@ -244,4 +246,4 @@ def _via(term: Via, rule: Rule, arm: Arm, table: FromClause) -> Reach:
             .exists()
         )
 
-    return Reach(arm.needs, arm.actions, term.column, keys, test, arm.anonymous)
+    return Reach(arm.needs, arm.actions, term.column, kept(keys), test, arm.anonymous)

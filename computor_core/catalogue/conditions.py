@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
     from computor_core.access.caller import Caller
 
+# Aliases are made once: their columns cost more than the rest of a statement. Every subquery names
+# what it correlates to, so using one in several places of a statement is sound.
+_DEPLOYMENT = ContentDeployment.__table__.alias()
+_SCHEDULE = AssignmentSchedule.__table__.alias()
+_INNER_CONTENT = CourseContent.__table__.alias()
+_GROUP = SubmissionGroup.__table__.alias()
+_THEIR_ROLE, _THEIR_ACTION = UserRole.__table__.alias(), RoleAction.__table__.alias()
+_OWN_ROLE, _OWN_ACTION = UserRole.__table__.alias(), RoleAction.__table__.alias()
+
 
 def _deployed_and_open(content: FromClause, caller: Caller) -> ColumnElement[bool]:
     """An assignment that was deployed, whose release time is over, and that isn't archived."""
-    deployment = ContentDeployment.__table__.alias()
-    schedule = AssignmentSchedule.__table__.alias()
     deployed = exists().where(
-        deployment.c.course_content_id == content.c.id, deployment.c.deployed_at.is_not(None)
+        _DEPLOYMENT.c.course_content_id == content.c.id, _DEPLOYMENT.c.deployed_at.is_not(None)
     )
-    later = exists().where(schedule.c.course_content_id == content.c.id, schedule.c.releases_at > caller.now)
+    later = exists().where(
+        _SCHEDULE.c.course_content_id == content.c.id, _SCHEDULE.c.releases_at > caller.now
+    )
     froms = (content, *caller.froms)
     return and_(content.c.archived_at.is_(None), deployed.correlate(*froms), ~later.correlate(*froms))
 
@@ -40,7 +49,7 @@ def content_released(table: FromClause, caller: Caller) -> ColumnElement[bool]:
     A deployment under way or failed again doesn't take back what students had: the first success
     (``deployed_at``) counts.
     """
-    inner = CourseContent.__table__.alias()
+    inner = _INNER_CONTENT
     has_released = (
         select(1)
         .select_from(inner)
@@ -64,8 +73,7 @@ def case_shown(table: FromClause, caller: Caller) -> ColumnElement[bool]:
     ``always`` shows at once, ``after_due`` once the assignment's due time is over (never without
     one), ``never`` not at all; a visibility that this code doesn't know counts as never.
     """
-    group = SubmissionGroup.__table__.alias()
-    schedule = AssignmentSchedule.__table__.alias()
+    group, schedule = _GROUP, _SCHEDULE
     due_over = (
         select(1)
         .select_from(group.join(schedule, schedule.c.course_content_id == group.c.course_content_id))
@@ -81,8 +89,7 @@ def case_shown(table: FromClause, caller: Caller) -> ColumnElement[bool]:
 
 def outranks_caller(table: FromClause, caller: Caller) -> ColumnElement[bool]:
     """On users: somebody who holds a global action that the caller lacks."""
-    theirs, contained = UserRole.__table__.alias(), RoleAction.__table__.alias()
-    own, own_contained = UserRole.__table__.alias(), RoleAction.__table__.alias()
+    theirs, contained, own, own_contained = _THEIR_ROLE, _THEIR_ACTION, _OWN_ROLE, _OWN_ACTION
     held = (
         select(1)
         .select_from(own.join(own_contained, own_contained.c.role_id == own.c.role_id))

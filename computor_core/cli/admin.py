@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 
 import click
 
@@ -30,10 +31,7 @@ def create(email: str, instance: str, *, password_stdin: bool) -> None:
     """Create the first administrator; refused once there is one."""
     if "@" not in email:
         raise UsageError(f"{email!r} is no e-mail address")
-    if password_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
-    else:
-        password = secrets.token_urlsafe(15)
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else secrets.token_urlsafe(15)
     asyncio.run(_create(email, password, instance))
     click.echo(f"administrator {email} created")
     if not password_stdin:

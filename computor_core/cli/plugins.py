@@ -9,6 +9,7 @@ import click
 
 from computor_core.cli.deployment import Inspection, inspect_deployment
 from computor_core.cli.output import json_option, print_json, print_table
+from computor_core.composition import composition_problems
 from computor_core.errors import UsageError
 from computor_core.plugins.listing import registrations_of
 from computor_core.plugins.report import PluginRecord
@@ -72,7 +73,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
-        _print_report(found)
+        _print_report(found, report["composition"])
     if not report["ok"]:
         context.exit(1)
 
@@ -80,25 +81,29 @@ def check(context: click.Context, *, as_json: bool) -> None:
 def check_report(found: Inspection) -> dict[str, Any]:
     """The report of ``plugins check`` for a program."""
     loaded = found.assembly.plugins
+    composition = composition_problems(loaded.registries)
     return {
-        "ok": not loaded.problems and not found.setting_problems,
+        "ok": not (loaded.problems or found.setting_problems or composition),
         "plugins": [_record_facts(record) for record in loaded.records],
         "problems": [problem.facts() for problem in loaded.problems],
         "settings": [problem.facts() for problem in found.setting_problems],
+        "composition": composition,
     }
 
 
-def _print_report(found: Inspection) -> None:
+def _print_report(found: Inspection, composition: list[str]) -> None:
     loaded = found.assembly.plugins
     for problem in loaded.problems:
         click.echo(problem.line())
     for setting in found.setting_problems:
         click.echo(setting.line())
+    for text in composition:
+        click.echo(text)
     for record in loaded.records:
         for warning in record.warnings:
             click.echo(f"{record.name}: warning: {warning}")
     active = len(loaded.active)
-    wrong = len(loaded.problems) + len(found.setting_problems)
+    wrong = len(loaded.problems) + len(found.setting_problems) + len(composition)
     click.echo(f"{active} plugins active, {wrong} problems")
 
 

@@ -195,7 +195,8 @@ class MemberRepository(EntityMixin, Base):
 class PushIntent(EntityMixin, Base):
     """A submitting push, written before its ref moves and completed after.
 
-    ``state``: ``pending`` → ``submitted``, ``discarded`` (the ref never moved) or ``refused``.
+    ``state``: ``pending`` → ``moved`` → ``submitted`` or ``refused``; ``discarded`` when the ref
+    never moved.
     """
 
     __tablename__ = "push_intent"

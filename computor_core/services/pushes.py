@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import anyio
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from computor_core.db.types import new_id
 from computor_core.errors import (
@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from computor_core.interfaces.submitting import SubmissionAccepted
 
 SUBMIT_PREFIX = "refs/heads/submit/"
-ZERO = "0" * 40
-SWEEP_AGE = timedelta(minutes=2)
-"""Age from which a pending intent is taken to be left behind."""
+OPEN_STATES = ("pending", "moved")
+"""States of an intent that somebody has still to complete."""
+
+MOVED_AGE = timedelta(minutes=1)
+"""How long after its refs moved a push is left to the request that carried it."""
 
 _SYSTEM = Principal.system("core:pushes")
 
@@ -207,11 +209,13 @@ class PushService:
         """Submit what moved and discard the rest; what can't be done now is left to the sweeper."""
         failpoint("push.before_finish")
         messages: list[str] = []
-        for intent in await self._pending(PushIntent.push_id == push_id):
+        intents = await self._open_intents(PushIntent.push_id == push_id)
+        for intent in intents:
             if intent.ref not in moved:
                 await self._close(intent, "discarded", "the ref didn't move")
-                continue
-            messages.append(await self._complete(intent))
+        # From here on the sweeper needn't wait for the push to be over, should storage be away.
+        await self._note_moved([intent.id for intent in intents if intent.ref in moved])
+        messages.extend([await self._complete(intent) for intent in intents if intent.ref in moved])
         return PushOutcome(tuple(messages))
 
     async def sweep(self, *, everything: bool = False) -> int:
@@ -220,20 +224,32 @@ class PushService:
         Args:
             everything: Also the youngest ones: right at the start of the only host.
         """
-        horizon = self._app.clock.now() - (timedelta(0) if everything else SWEEP_AGE)
-        left = await self._pending(PushIntent.received_at <= horizon)
+        now = self._app.clock.now()
+        left = await self._open_intents(PushIntent.received_at <= now)
         for intent in left:
-            if await self._moved(intent):
+            host, _external_id = await self._host(intent)
+            patience = MOVED_AGE if intent.state == "moved" else host.longest_push
+            if not everything and max(intent.received_at, intent.updated_at) + patience > now:
+                continue  # it may still be under way
+            if intent.state == "moved" or await self._moved(intent):
                 await self._complete(intent)
             else:
                 await self._close(intent, "discarded", "the ref didn't move")
         return len(left)
 
-    async def _pending(self, condition: object) -> list[PushIntent]:
+    async def _open_intents(self, condition: ColumnElement[bool]) -> list[PushIntent]:
         async with self._app.uow(_SYSTEM) as work:
-            statement = select(PushIntent).where(PushIntent.state == "pending", condition)  # type: ignore[arg-type]
-            rows = (await work.session.execute(statement.order_by(PushIntent.id).limit(500))).scalars().all()
-            return list(rows)
+            statement = select(PushIntent).where(PushIntent.state.in_(OPEN_STATES), condition)
+            return list((await work.session.execute(statement.order_by(PushIntent.id).limit(500))).scalars())
+
+    async def _note_moved(self, intents: list[UUID]) -> None:
+        if intents:
+            async with self._app.uow(_SYSTEM) as work:
+                await work.connection.execute(
+                    update(PushIntent)
+                    .where(PushIntent.id.in_(intents), PushIntent.state == "pending")
+                    .values(state="moved", updated_at=work.now)
+                )
 
     async def _moved(self, intent: PushIntent) -> bool:
         host, external_id = await self._host(intent)
@@ -326,6 +342,6 @@ class PushService:
         async with self._app.uow(_SYSTEM) as work:
             await work.connection.execute(
                 update(PushIntent)
-                .where(PushIntent.id == intent.id, PushIntent.state == "pending")
+                .where(PushIntent.id == intent.id, PushIntent.state.in_(OPEN_STATES))
                 .values(state=state, message=message[:2000])
             )

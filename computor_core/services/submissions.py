@@ -188,7 +188,7 @@ class SubmissionService:
     async def _complete_intent(self, work: UnitOfWork, intent_id: UUID, artifact_id: UUID) -> None:
         result = await work.connection.execute(
             update(PushIntent)
-            .where(PushIntent.id == intent_id, PushIntent.state == "pending")
+            .where(PushIntent.id == intent_id, PushIntent.state.in_(("pending", "moved")))
             .values(state="submitted", artifact_id=artifact_id, message="")
         )
         if result.rowcount != 1:

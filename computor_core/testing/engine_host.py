@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +55,9 @@ class EngineHostApp:
         folder: A folder for the engine.
         ledger: Where the sample steps write.
         bus: The event bus.
+
+    Attributes:
+        intercept: Called in the transaction with each event.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class EngineHostApp:
         self.ledger = ledger or Ledger()
         self.clock = SystemClock()
         self.wakeups = Wakeups(bus or MemoryBus())
+        self.intercept: Callable[[Event, UnitOfWork], Awaitable[None]] = _let_pass
         self._folder = folder
         self._runtime: WorkflowRuntime | None = None
 
@@ -91,15 +95,12 @@ class EngineHostApp:
     def uow(self, principal: Principal) -> AbstractAsyncContextManager[UnitOfWork]:
         """A write unit of work."""
 
-        async def intercept(event: Event, work: UnitOfWork) -> None:
-            return None
-
         def target(workflow: str) -> WorkflowTarget:
             if self._runtime is None:
                 raise RuntimeError("build a runtime before starting workflows")
             return self._runtime.target(workflow)
 
-        hooks = UnitHooks(intercept, self.wakeups.committed, target)
+        hooks = UnitHooks(self.intercept, self.wakeups.committed, target)
         return open_write(self.database, principal, hooks, now=self.clock.now(), request_id="")
 
     def read(self, principal: Principal) -> AbstractAsyncContextManager[ReadUnit]:
@@ -165,6 +166,10 @@ class EngineHostApp:
         """Send an event as a service does: in a unit of work."""
         async with self.uow(TESTER) as work:
             work.signal(name, key, payload)
+
+
+async def _let_pass(event: Event, work: UnitOfWork) -> None:
+    """Refuse nothing."""
 
 
 async def create_tables(database: Database) -> None:

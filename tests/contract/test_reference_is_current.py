@@ -53,7 +53,7 @@ def test_neither_settings_nor_hash_order_nor_the_folder_change_a_page(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "shown"),
     [
-        (lambda folder: (folder / "errors.md").write_text("# Errors\n"), "-# Errors\n"),
+        (lambda folder: (folder / "errors.md").write_text("# Wrong\n"), "-# Wrong\n"),
         (lambda folder: (folder / "hooks.md").unlink(), "+++ generated/hooks.md\n"),
         (lambda folder: (folder / "left.md").write_text("# From before\n"), "-# From before\n"),
     ],

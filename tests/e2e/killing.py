@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from computor_fastapi_host.demo import people, server
 from computor_fastapi_host.demo.api import Api, wait_for
 from computor_fastapi_host.demo.course import (

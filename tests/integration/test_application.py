@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import sys
+import types
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -16,10 +19,12 @@ from computor_core.db.types import new_id
 from computor_core.errors import ConfigurationError, PluginError, SchemaVersionError
 from computor_core.migrations import runner
 from computor_core.model import Blob, ProviderBinding, Role, RoleAction
+from computor_core.plugin_api import AppContext, LifespanRegistration, PluginMeta, hookimpl
 from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.cache import Cache
 from computor_core.plugin_api.providers.storage import PutBlob, StorageBackend
-from computor_core.settings import Settings
+from computor_core.plugins.discovery import InstalledPlugin
+from computor_core.settings import Settings, assembly
 from computor_core.settings.assembly import assemble
 
 SYSTEM = Principal.system("test")
@@ -97,6 +102,45 @@ async def test_nothing_runs_until_running_is_entered(ready: Settings) -> None:
             assert any("agent" in name for name in during - before)
             assert any("outbox" in name for name in during - before)
         assert {task.get_name() for task in asyncio.all_tasks()} == before
+
+
+lives: list[str] = []
+
+
+@asynccontextmanager
+async def living(context: AppContext) -> AsyncIterator[None]:
+    lives.append(f"{context.plugin} in")
+    yield
+    lives.append(f"{context.plugin} out")
+
+
+@pytest.mark.parametrize("order", [["one", "two"], ["two", "one"]])
+async def test_lifespans_are_entered_in_the_order_of_the_settings_and_left_in_the_reverse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: list[str]
+) -> None:
+    module = types.ModuleType("test_application_lifespans")
+    module.living = living  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(assembly, "scan", lambda: tuple(_with_lifespan(name) for name in ("one", "two")))
+    wanted = await migrated(settings(tmp_path / "var", plugins={"enabled": order}))
+    lives.clear()
+    async with Computor(wanted) as app:
+        assert lives == []
+        async with app.running():
+            assert lives == [f"{name} in" for name in order]
+    assert lives == [*(f"{name} in" for name in order), *(f"{name} out" for name in reversed(order))]
+
+
+def _with_lifespan(name: str) -> InstalledPlugin:
+    class Plugin:
+        meta: ClassVar[PluginMeta] = PluginMeta(name=name, summary="Lives")
+
+        @hookimpl
+        def computor_lifespan(self) -> list[LifespanRegistration]:
+            return [LifespanRegistration("test_application_lifespans:living")]
+
+    entry = cast("Any", types.SimpleNamespace(load=lambda: Plugin))
+    return InstalledPlugin(name, f"m:{name}", f"dist-{name}", "1.0", ("computor-core<1",), entry)
 
 
 async def test_closing_twice_is_fine_and_a_closed_application_doesnt_start_again(ready: Settings) -> None:
@@ -245,8 +289,6 @@ async def test_what_was_opened_is_closed_when_the_start_fails(
     ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bus, the last instance to open, fails; the storage has been opened by then."""
-    from contextlib import asynccontextmanager
-
     import computor_storage_local.provider as storage
 
     from computor_core.events import memory_bus

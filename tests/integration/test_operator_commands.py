@@ -15,9 +15,10 @@ from computor_cli.main import main
 from sqlalchemy import create_engine, text
 
 from computor_core.cli import extensions
-from computor_core.plugin_api import CommandRegistration, PluginMeta, hookimpl
+from computor_core.errors import ConfigurationError, PluginError
+from computor_core.plugin_api import CommandRegistration, PluginMeta, StepRegistration, hookimpl
 from computor_core.plugins.discovery import InstalledPlugin
-from computor_core.settings import assembly
+from computor_core.settings import assembly, load_settings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -88,6 +89,96 @@ def test_a_missing_settings_file_ends_with_78(run: Run, monkeypatch: pytest.Monk
     status, _, err = run("config", "check")
     assert status == 78
     assert "not-there.toml can't be read: No such file or directory" in err
+
+
+def test_load_settings_tells_core_and_plugin_problems_in_one_go(tmp_path: Path) -> None:
+    file = tmp_path / "computor.toml"
+    file.write_text(
+        "[server]\nport = 'x'\n[plugins]\nenabled = ['storage_local', 'nobody']\n"
+        "[storage.instances.default]\ntype = 'local'\ncolour = 'red'\n"
+    )
+    with pytest.raises(PluginError) as caught:
+        load_settings(file, {})
+    for expected in ("server.port", "storage.instances.default.colour", "nobody"):
+        assert expected in caught.value.message
+    file.write_text("[server]\nport = 'x'\n")
+    with pytest.raises(ConfigurationError, match=r"1 setting is wrong") as wrong:
+        load_settings(file, {})
+    assert not isinstance(wrong.value, PluginError)
+    assert load_settings(file, {"COMPUTOR_SERVER__PORT": "1"}).server.port == 1
+
+
+# --- plugins --------------------------------------------------------------------------------------
+
+
+def test_people_see_plugins_in_columns(run: Run) -> None:
+    status, out, _ = run("plugins", "list")
+    assert status == 0
+    head, core, *_ = out.splitlines()
+    assert head.split() == ["NAME", "STATE", "VERSION", "DISTRIBUTION", "SUMMARY", "OR", "REASON"]
+    assert core.split()[:2] == ["core", "active"]
+    assert core.index("active") == head.index("STATE")
+
+
+def test_people_see_everything_that_a_plugin_registers(run: Run) -> None:
+    status, out, _ = run("plugins", "show", "core")
+    assert status == 0
+    for expected in (
+        "distribution: computor-core",
+        "  courses: ",
+        "  course.read: See a course",
+        "  course:_tutor: ",
+        "  submission.test@1: computor_core.submission_workflow",
+        "  inprocess: ",
+        "  submission.prepare: computor_core.submission_workflow.steps:prepare",
+    ):
+        assert expected in out
+    assert "  git: asgi, access own, at /git" in run("plugins", "show", "git_local")[1]
+    assert "  computor_auth_local.migrations" in run("plugins", "show", "auth_local")[1]
+
+
+def test_people_see_problems_and_hints_of_a_plugin(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text("[plugins]\nenabled = ['storage_lokal']\n[server]\nprot = 1\n")
+    _, out, _ = run("plugins", "show", "storage_lokal")
+    assert "state:        missing" in out
+    assert "hint: did you mean 'storage_local'?" in out
+    status, out, _ = run("plugins", "check")
+    assert status == 1
+    assert "storage_lokal: missing: it is enabled, and no distribution offers it" in out
+    assert "server.prot: there is no such setting" in out
+    assert out.endswith("1 plugins active, 2 problems\n")
+
+
+def test_a_sound_deployment_has_nothing_to_report(run: Run) -> None:
+    assert run("plugins", "check") == (0, "5 plugins active, 0 problems\n", "")
+
+
+class Gappy:
+    meta: ClassVar[PluginMeta] = PluginMeta(name="greeter", summary="Has a step that no workflow declares")
+
+    @hookimpl
+    def computor_workflows(self) -> list[StepRegistration]:
+        return [StepRegistration("greeter.idle", "json:dumps")]
+
+
+@pytest.mark.usefixtures("greeter")
+def test_registrations_that_dont_fit_together_are_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = types.SimpleNamespace(load=lambda: Gappy)
+    found = InstalledPlugin("greeter", "m:Gappy", "dist-g", "1.0", ("computor-core<1",), cast("Any", entry))
+    monkeypatch.setattr(assembly, "scan", lambda: (found,))
+    status, out, _ = run("plugins", "check", "--json")
+    assert status == 1
+    report = json.loads(out)
+    assert report["problems"] == []
+    (text,) = report["composition"]
+    assert "step greeter.idle (json:dumps) is declared by no installed workflow" in text
+    assert text in run("plugins", "check")[1]
+
+
+def test_hook_calls_are_traced_on_demand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPUTOR_TRACE_PLUGINS", "1")
+    _, _, err = run("plugins", "check")
+    assert "hook computor_storage_backends: asking storage_local" in err
 
 
 # --- db ---------------------------------------------------------------------------------------------

@@ -33,8 +33,9 @@ class _UndoError(Exception):
 
 async def _attempt(world: World, principal: Principal, operation: str, endpoint: str, row: Any) -> str:
     service = world.entities[endpoint]
+    reads = operation == "get" or operation.startswith("field ")
     try:
-        async with world.uow(principal) as work:
+        async with world.read(principal) if reads else world.uow(principal) as work:
             await _perform(service, work, operation, endpoint, row)
             raise _UndoError
     except _UndoError:
@@ -116,4 +117,3 @@ def test_every_field_with_an_action_of_its_own_is_in_the_matrix() -> None:
             actions.setdefault((endpoint, action), []).append(field)
     for (endpoint, action), fields in actions.items():
         assert any((endpoint, field) in told for field in fields), (endpoint, action, fields)
-

@@ -10,15 +10,21 @@ import pytest
 
 from computor_core.errors import PluginError
 from computor_core.plugin_api import (
+    ActionAxis,
+    ActionRegistration,
     CommandRegistration,
     GitHostRegistration,
+    MigrationRegistration,
     PluginMeta,
+    RoleRegistration,
     RouterRegistration,
+    ScopeKind,
     StepRegistration,
     StorageBackendRegistration,
     WorkflowRegistration,
     hookimpl,
 )
+from computor_core.plugin_api.entities import EntityRegistration
 from computor_core.plugins.discovery import InstalledPlugin
 from computor_core.plugins.loader import Loader, PluginSet
 from computor_core.plugins.report import PluginState
@@ -367,6 +373,56 @@ def test_registrations_keep_the_rules(hooks: dict[str, Any], says: str) -> None:
     assert says in found.problems[0].message
 
 
+def action(name: str) -> dict[str, Any]:
+    return {"actions": [ActionRegistration(name, "s", ActionAxis.CONTENT)]}
+
+
+def role(name: str) -> dict[str, Any]:
+    return {"roles": [RoleRegistration(name, ScopeKind.COURSE, "t", frozenset())]}
+
+
+def entity(endpoint: str) -> dict[str, Any]:
+    interface = cast("Any", types.SimpleNamespace(endpoint=endpoint))
+    return {"entities": [EntityRegistration(interface, "a.b:C", "s", {})]}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "says"),
+    [
+        (action("note.read"), "action 'note.read' must carry a plugin's name"),
+        (action("other:note.read"), "action 'other:note.read' must begin with 'notes:'"),
+        (action("notes:read"), "action 'notes:read' isn't of the form"),
+        (action("notes:Note.read"), "isn't of the form"),
+        (role("editor"), "role 'editor' must begin with 'notes_'"),
+        (role("_editor"), "role '_editor' must begin with 'notes_'"),
+        (entity("notes"), "endpoint 'notes' must begin with 'x/notes/'"),
+        (entity("x/other/notes"), "endpoint 'x/other/notes' must begin with 'x/notes/'"),
+    ],
+)
+def test_what_a_plugin_names_carries_its_name(hooks: dict[str, Any], says: str) -> None:
+    assert says in load(installed("notes", plugin("notes", **hooks))).problems[0].message
+
+
+@pytest.mark.parametrize("hooks", [action("notes:note.read"), role("notes_editor"), entity("x/notes/notes")])
+def test_names_that_carry_the_plugins_name_are_fine(hooks: dict[str, Any]) -> None:
+    assert load(installed("notes", plugin("notes", **hooks))).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("hooks", "says"),
+    [(action("core:note.read"), "must not carry a plugin's name"), (role("editor"), "must begin with '_'")],
+)
+def test_core_keeps_rules_of_its_own(hooks: dict[str, Any], says: str) -> None:
+    found = Loader(core_version="0.1.0").load([], [], builtin=plugin("core", **hooks)())
+    assert says in found.problems[0].message
+
+
+def test_a_plugin_has_one_lineage() -> None:
+    lineages = [MigrationRegistration("a.migrations", "json"), MigrationRegistration("b.migrations", "json")]
+    found = load(installed("notes", plugin("notes", migrations=lineages)))
+    assert "has one migration lineage" in found.problems[0].message
+
+
 def test_all_broken_rules_of_a_plugin_are_told_at_once() -> None:
     commands = [CommandRegistration("A", "a:b", "s"), CommandRegistration("B", "a:b", "s")]
     assert len(load(installed("odd", plugin("odd", commands=commands))).problems) == 2
@@ -479,8 +535,6 @@ def table(name: str, owner: str, ondelete: str | None) -> None:
 
 
 def with_tables(models: types.ModuleType) -> PluginSet:
-    from computor_core.plugin_api import MigrationRegistration
-
     registration = MigrationRegistration(package="p.migrations", models=models.__name__)
     return load(installed("notes", plugin("notes", migrations=[registration])))
 
@@ -514,8 +568,6 @@ def test_tables_without_a_lineage_are_refused(models: types.ModuleType) -> None:
 
 
 def test_models_that_cant_be_imported_are_told() -> None:
-    from computor_core.plugin_api import MigrationRegistration
-
     registration = MigrationRegistration(package="p", models="surely.not.there")
     found = load(installed("notes", plugin("notes", migrations=[registration])))
     assert "its models 'surely.not.there' can't be imported" in found.problems[0].message

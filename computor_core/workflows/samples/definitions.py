@@ -19,10 +19,12 @@ from computor_core.plugin_api.workflows import (
 from computor_core.workflows.samples.dtos import Derived, Parcel, Plan
 
 QUICK = Retry(5, initial=timedelta(milliseconds=20))
+TOUGH = Retry(50, initial=timedelta(milliseconds=20), maximum=timedelta(milliseconds=100))
 
-first = Step[int, int]("sample.first", timeout=minutes(1), retry=QUICK)
-second = Step[int, int]("sample.second", timeout=minutes(1), retry=QUICK)
-third = Step[int, int]("sample.third", timeout=minutes(1), retry=QUICK)
+first = Step[int, int]("sample.first", timeout=minutes(1), retry=TOUGH)
+second = Step[int, int]("sample.second", timeout=minutes(1), retry=TOUGH)
+third = Step[int, int]("sample.third", timeout=minutes(1), retry=TOUGH)
+once = Step[int, int]("sample.once", timeout=minutes(1), retry=Retry(1))
 flaky = Step[Plan, int]("sample.flaky", timeout=minutes(1), retry=QUICK)
 fussy = Step[int, int]("sample.fussy", timeout=minutes(1), retry=QUICK)
 slow = Step[Plan, int]("sample.slow", timeout=minutes(5), retry=QUICK)
@@ -35,9 +37,9 @@ meet = Step[int, int]("sample.meet", timeout=minutes(1), retry=QUICK)
 deliver = Step[Parcel, Parcel]("sample.deliver", timeout=minutes(1), retry=QUICK)
 inflate = Step[int, str]("sample.inflate", timeout=minutes(1), retry=QUICK)
 swallow = Step[str, int]("sample.swallow", timeout=minutes(1), retry=QUICK)
-clean_up = Step[str, None]("sample.clean_up", timeout=minutes(1), retry=QUICK)
+clean_up = Step[str, None]("sample.clean_up", timeout=minutes(1), retry=TOUGH)
 note = Step[Derived, None]("sample.note", timeout=minutes(1), retry=QUICK)
-settle = Step[Settlement, None]("sample.settle", timeout=minutes(1), retry=QUICK)
+settle = Step[Settlement, None]("sample.settle", timeout=minutes(1), retry=TOUGH)
 
 
 @workflow("sample.chain", version=1, finalizer=settle)
@@ -256,3 +258,22 @@ async def limited(ctx: WorkflowContext, plan: Plan) -> str:
     await ctx.step(first, plan.amount)
     await ctx.wait_event("sample.never", plan.key)
     return "came"
+
+
+@workflow("sample.once", version=1, finalizer=settle)
+async def run_once(ctx: WorkflowContext, plan: Plan) -> int:
+    """A step that has a single attempt."""
+    return await ctx.step(once, plan.amount)
+
+
+@workflow("sample.everything", version=1, finalizer=settle)
+async def everything(ctx: WorkflowContext, plan: Plan) -> int:
+    """Something of everything: steps, branches, an event, a retry, a sleep and a child."""
+    amount = await ctx.step(first, plan.amount)
+    two, three = await ctx.gather(ctx.step(second, amount), ctx.step(third, amount))
+    came = await ctx.wait_event("sample.go", plan.key)
+    tried = await ctx.step(flaky, plan)
+    await ctx.sleep(timedelta(milliseconds=plan.milliseconds))
+    child = await ctx.child(chain, Plan(amount=amount))
+    await ctx.step(clean_up, f"tried {min(tried, 1)}")
+    return two + three + child + int((came.payload or {})["amount"])

@@ -46,6 +46,8 @@ def workflows() -> list[WorkflowRegistration]:
         "sample.typed": "typed",
         "sample.large": "large",
         "sample.limited": "limited",
+        "sample.once": "run_once",
+        "sample.everything": "everything",
     }
     found = [WorkflowRegistration(name, 1, f"{_DEFINITIONS}:{target}") for name, target in targets.items()]
     return [*found, version(1), version(2)]
@@ -58,7 +60,7 @@ def version(number: int) -> WorkflowRegistration:
 
 def steps() -> list[StepRegistration]:
     """All sample steps."""
-    names = """first second third flaky fussy slow hasty silent beating meet deliver inflate swallow
+    names = """first second third once flaky fussy slow hasty silent beating meet deliver inflate swallow
     clean_up note settle"""
     return [StepRegistration(f"sample.{name}", f"{_HERE}:{name}") for name in names.split()]
 
@@ -89,6 +91,12 @@ async def third(ctx: StepContext, amount: int) -> int:
     """Add 100."""
     await _enter(ctx, "did", amount)
     return amount + 100
+
+
+async def once(ctx: StepContext, amount: int) -> int:
+    """Do what must not be done twice."""
+    await _enter(ctx, "did", amount)
+    return amount
 
 
 async def flaky(ctx: StepContext, plan: Plan) -> int:

@@ -1,24 +1,29 @@
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import pytest
 from computor_runner_local.provider import LocalRunner
 from computor_runner_local.settings import LocalRunnerSettings
 
 from computor_core.plugin_api.providers.runner import Isolation
 
-LOG = logging.getLogger("test.runner_local")
+Opener = Callable[..., AbstractAsyncContextManager[LocalRunner]]
 
 
-@asynccontextmanager
-async def opened(
-    *levels: Isolation, settings: LocalRunnerSettings | None = None
-) -> AsyncIterator[LocalRunner]:
-    """A runner that tries these levels, all when none is named."""
-    chosen = settings or LocalRunnerSettings(minimum_isolation="auto")
-    runner = LocalRunner(chosen, LOG, levels) if levels else LocalRunner(chosen, LOG)
-    await runner.open()
-    try:
-        yield runner
-    finally:
-        await runner.aclose()
+@pytest.fixture
+def opened() -> Opener:
+    """Opens a runner that tries these levels, all when none is named."""
+
+    @asynccontextmanager
+    async def opening(*levels: Isolation, **values: object):
+        settings = LocalRunnerSettings.model_validate({"minimum_isolation": "auto", **values})
+        log = logging.getLogger("test.runner_local")
+        runner = LocalRunner(settings, log, levels) if levels else LocalRunner(settings, log)
+        await runner.open()
+        try:
+            yield runner
+        finally:
+            await runner.aclose()
+
+    return opening

@@ -56,7 +56,10 @@ class EntityRoutes(BaseRoute):
         path = _local_path(scope)
         if not path.startswith(PREFIX + "/"):
             return Match.NONE, {}
-        endpoint, *tail = path[len(PREFIX) + 1 :].split("/")
+        segments = path[len(PREFIX) + 1 :].split("/")
+        # A plugin's endpoint has three segments: x, the plugin and the entity.
+        own = 3 if segments[0] == "x" else 1
+        endpoint, tail = "/".join(segments[:own]), segments[own:]
         shapes = self._paths.get(endpoint)
         if shapes is None or len(tail) >= _SHAPE_WITH_ROW:
             return Match.NONE, {}

@@ -119,6 +119,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     )
 
 
+def unmount(target: str) -> None:
+    """Let go of a mount and of whatever is mounted below it, umount2(2) with MNT_DETACH."""
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(_MNT_DETACH)), f"unmount {target}")
+
+
 def bind(source: str, target: str, attributes: int) -> None:
     """Bind ``source`` with everything below it on ``target`` and set mount attributes on all of it.
 

@@ -71,7 +71,11 @@ def make_layout(job: JobRequest, index: int, earlier: list[Layout]) -> Layout:
         size = job.copy_bytes + phase.limits.disk_bytes + (1 << 20)
         options = f"size={size},nr_inodes={_INODES + _COPIED_ENTRIES},mode=755"
         kernel.mount("tmpfs", area, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
-    layout = _fill(job, phase, area, earlier, private=private)
+    try:
+        layout = _fill(job, phase, area, earlier, private=private)
+    except BaseException:
+        remove_layout(Layout(area, "", (), "", private))
+        raise
     if private:
         used = os.statvfs(area)
         size = (used.f_blocks - used.f_bfree) * used.f_frsize + phase.limits.disk_bytes
@@ -118,7 +122,11 @@ def _directory(path: str, mode: int = 0o755) -> str:
     return path
 
 
-def remove_area(path: str) -> None:
-    """Remove what a program without a file system of its own left behind, however deep or locked."""
-    subprocess.run(["/bin/chmod", "-R", "u+rwx", "--", path], check=False, capture_output=True)
-    subprocess.run(["/bin/rm", "-rf", "--", path], check=True, capture_output=True)
+def remove_layout(layout: Layout) -> None:
+    """Remove a phase's directories, however deep or locked what a program left in them is."""
+    if layout.private:
+        kernel.unmount(layout.area)
+        os.rmdir(layout.area)
+        return
+    subprocess.run(["/bin/chmod", "-R", "u+rwx", "--", layout.area], check=False, capture_output=True)
+    subprocess.run(["/bin/rm", "-rf", "--", layout.area], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""The launcher's main loop: become an unprivileged user, then fork a supervisor for each job.
+"""The launcher's main loop: become an unprivileged user, then hand jobs to supervisors.
 
 Started as ``python -I -S -c … <json>`` with one socket on file descriptor 3. Each message on it
 brings one file descriptor, the connection of a new job. When the host closes the socket or dies,
@@ -11,10 +11,10 @@ import contextlib
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 
 from computor_runner_local.launcher import cgroups, kernel, supervisor
 
@@ -40,7 +40,7 @@ def main() -> None:
     gc.freeze()
     gc.disable()
     control.sendall(json.dumps({"cgroups": home.version, "refusal": home.refusal}).encode())
-    _accept(control, home, settings["folder"])
+    _Pool(control, home, settings["folder"]).serve()
 
 
 def _become(uid: int, gid: int) -> None:
@@ -56,50 +56,82 @@ def _reap(_number: int, _frame: object) -> None:
             pass
 
 
-@dataclass(slots=True)
-class _Spare:
-    """A supervisor forked ahead of its job, so that the job doesn't wait for the fork.
+class _Pool:
+    """Supervisors that serve one job after the other, so that a job doesn't wait for a fork.
 
-    Attributes:
-        private: Whether it has a mount namespace of its own already.
-        channel: Where it waits for its connection.
+    A supervisor runs none of a job's code, and gives each job directories, sandboxes and control
+    groups of its own. One that fails ends, and another takes its place.
+
+    Args:
+        control: Socket from the host.
+        home: Where control groups are made.
+        folder: Where supervisors mount their jobs' file systems.
     """
 
-    private: bool
-    channel: socket.socket
+    def __init__(self, control: socket.socket, home: cgroups.Home, folder: str) -> None:
+        self._control = control
+        self._home = home
+        self._folder = folder
+        self._channels: dict[int, socket.socket] = {}
+        self._idle: dict[bytes, list[socket.socket]] = {PRIVATE: [], PLAIN: []}
+        self._kinds: dict[int, bytes] = {}
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
 
-
-def _accept(control: socket.socket, home: cgroups.Home, folder: str) -> None:
-    """Hand each connection to a supervisor; the message says whether the job has namespaces."""
-    spare: _Spare | None = None
-    while True:
-        message, handles, _, _ = socket.recv_fds(control, 16, 1)
-        if not message:
-            return
-        private = message == PRIVATE
+    def serve(self) -> None:
+        """Hand connections to supervisors until the host hangs up."""
         while True:
-            if spare is None or spare.private is not private:
-                spare = _fork_spare(control, home, folder, private=private)
-            with spare.channel:
-                try:
-                    socket.send_fds(spare.channel, [message], handles)
-                    break
-                except BrokenPipeError:
-                    spare = None  # it died while it waited; take a fresh one
-        for handle in handles:
-            os.close(handle)
-        spare = _fork_spare(control, home, folder, private=private)
+            for handle, _ in self._poll.poll():
+                if handle != self._control.fileno():
+                    self._hear(handle)
+                    continue
+                message, connections, _, _ = socket.recv_fds(self._control, 16, 1)
+                if not message:
+                    return
+                self._assign(message, connections)
+                for connection in connections:
+                    os.close(connection)
 
+    def _hear(self, handle: int) -> None:
+        """A supervisor is free again, or has ended."""
+        channel = self._channels.get(handle)
+        if channel is None:
+            return
+        if channel.recv(16):
+            self._idle[self._kinds[handle]].append(channel)
+            return
+        self._forget(handle)
 
-def _fork_spare(control: socket.socket, home: cgroups.Home, folder: str, *, private: bool) -> _Spare:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork():
+    def _forget(self, handle: int) -> None:
+        channel, kind = self._channels.pop(handle), self._kinds.pop(handle)
+        self._poll.unregister(handle)
+        if channel in self._idle[kind]:
+            self._idle[kind].remove(channel)
+        channel.close()
+
+    def _assign(self, kind: bytes, connections: list[int]) -> None:
+        while self._idle[kind]:
+            channel = self._idle[kind].pop()
+            try:
+                socket.send_fds(channel, [kind], connections)
+            except BrokenPipeError:
+                self._forget(channel.fileno())  # it died while it waited
+            else:
+                return
+        socket.send_fds(self._fork(kind), [kind], connections)
+
+    def _fork(self, kind: bytes) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for handle in (self._control, ours, *self._channels.values()):
+                handle.close()
+            supervisor.wait_and_serve(theirs, self._home, self._folder if kind == PRIVATE else None)
         theirs.close()
-        return _Spare(private, ours)
-    control.close()
-    ours.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    return supervisor.wait_and_serve(theirs, home, folder if private else None)
+        self._channels[ours.fileno()] = ours
+        self._kinds[ours.fileno()] = kind
+        self._poll.register(ours, select.POLLIN)
+        return ours
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""The supervisor: one process per job, between the host and the sandboxes of its phases.
+"""The supervisor: a process between the host and the sandboxes of a job's phases.
 
-It gets one frame with the whole job and answers with one frame. When the host hangs up, it ends
-every process of the job and then itself, so neither a cancelled call nor a host that died leaves
+For each job it gets one frame with all of it and answers with one frame. When the host hangs up, it
+ends every process of the job, so neither a cancelled call nor a host that died leaves
 anything running. It runs none of the job's code.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from pathlib import Path
 from typing import Any, NoReturn
 
 from computor_runner_local.launcher import kernel, wire
 from computor_runner_local.launcher.cgroups import Group, Home
-from computor_runner_local.launcher.layout import Layout, make_layout, remove_area
+from computor_runner_local.launcher.layout import Layout, make_layout, remove_layout
 from computor_runner_local.launcher.phase import CancelledError, PhaseRun
 from computor_runner_local.launcher.request import JobRequest, PhaseOutcome
 from computor_runner_local.launcher.start import SandboxError
@@ -22,28 +22,28 @@ from computor_runner_local.launcher.tree import CopyError
 
 
 def wait_and_serve(channel: socket.socket, home: Home, folder: str | None) -> NoReturn:
-    """Wait for the connection of a job, serve that job, and end the process.
+    """Wait for connections of jobs, serve one after the other, and end with the launcher.
 
     Args:
-        channel: Where the launcher hands over the connection.
+        channel: Where the launcher hands over connections, and hears when this one is done.
         home: Where control groups are made.
-        folder: Directory on which to mount the job's own file system, in a mount namespace of
+        folder: Directory on which to mount the jobs' own file systems, in a mount namespace of
             this process's own; None where there are no namespaces.
     """
-    code = 1
     try:
         why = _prepare(folder)
-        message, handles, _, _ = socket.recv_fds(channel, 16, 1)
-        channel.close()
-        if message:
-            connection = socket.socket(fileno=handles[0])
-            connection.set_inheritable(False)
-            _serve(connection, home, why)
-            code = 0
-    except (wire.WireError, CancelledError, ConnectionError):
-        pass  # the host has gone; the job was ended on the way here
+        while True:
+            message, handles, _, _ = socket.recv_fds(channel, 16, 1)
+            if not message:
+                break
+            with socket.socket(fileno=handles[0]) as connection:
+                connection.set_inheritable(False)
+                # When the host has gone, the job has been ended on the way here.
+                with contextlib.suppress(wire.WireError, CancelledError, ConnectionError):
+                    _serve(connection, home, why)
+            channel.sendall(b"idle")
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
 def _serve(connection: socket.socket, home: Home, why: str) -> None:
@@ -105,9 +105,8 @@ def _run(
     except (OSError, SandboxError) as error:
         return {"error": str(error)}, []
     finally:
-        if job.level == "none":
-            for path in Path(job.folder).iterdir():
-                remove_area(str(path))
+        for layout in layouts:
+            remove_layout(layout)
     return _answer(outcomes, namespaces)
 
 
