@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import click
 
-from computor_core.cli.deployment import inspect_deployment
+from computor_core.cli.deployment import inspect_deployment, sound_deployment
 from computor_core.errors import PluginError
 from computor_core.plugins.registries import Registries
 from computor_core.targets import load_target
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from computor_core.plugin_api.services import Application
+
+
+def open_application() -> AbstractAsyncContextManager[Application]:
+    """The deployment's application, not open yet; what commands get as their context's object."""
+    from computor_core.app import Computor  # here, not above: `computor x --help` opens nothing
+
+    return Computor(sound_deployment().settings)
 
 
 @functools.cache
@@ -25,7 +38,11 @@ class PluginCommands(click.Group):
     """
 
     def __init__(self, plugin: str) -> None:
-        super().__init__(name=plugin, help=f"Commands of the plugin {plugin}.")
+        super().__init__(
+            name=plugin,
+            help=f"Commands of the plugin {plugin}.",
+            context_settings={"obj": open_application},
+        )
         self._plugin = plugin
 
     def list_commands(self, ctx: click.Context) -> list[str]:

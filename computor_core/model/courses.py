@@ -150,6 +150,7 @@ class AssignmentSchedule(EntityMixin, Base):
             ["course_content.course_id", "course_content.id"],
             ondelete="CASCADE",
         ),
+        Index(None, "course_id", "id"),
         CheckConstraint("releases_at IS NULL OR due_at IS NULL OR releases_at <= due_at", name="release_due"),
         CheckConstraint("due_at IS NULL OR closes_at IS NULL OR due_at <= closes_at", name="due_close"),
         CheckConstraint(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, String, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from computor_core.db.types import JsonType, PathType
@@ -54,6 +54,7 @@ class ExampleVersion(EntityMixin, Base):
     __table_args__ = (
         UniqueConstraint("example_id", "version_tag"),
         UniqueConstraint("example_id", "ordinal"),
+        Index(None, "organization_id", "id"),
         {"info": {"owner": "core"}},
     )
 
@@ -86,5 +87,7 @@ class ContentDeployment(EntityMixin, Base):
             ["course_content.course_id", "course_content.id"],
             ondelete="CASCADE",
         ),
+        Index(None, "course_id", "id"),
+        Index(None, "example_version_id"),
         {"info": {"owner": "core"}},
     )

@@ -56,6 +56,7 @@ class TestRun(EntityMixin, Base):
     __table_args__ = (
         UniqueConstraint("course_id", "id"),
         Index(None, "submission_group_id", "id"),
+        Index(None, "artifact_id", "id"),
         Index(None, "state", "created_at"),
         ForeignKeyConstraint(
             ["course_id", "submission_group_id"],
@@ -95,6 +96,7 @@ class TestCaseResult(EntityMixin, Base):
     __table_args__ = (
         UniqueConstraint("test_run_id", "ordinal"),
         Index(None, "course_id", "id"),
+        Index(None, "submission_group_id", "id"),
         ForeignKeyConstraint(
             ["course_id", "test_run_id"], ["test_run.course_id", "test_run.id"], ondelete="CASCADE"
         ),

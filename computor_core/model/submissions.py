@@ -58,6 +58,8 @@ class SubmissionGroupMember(EntityMixin, Base):
         UniqueConstraint("course_content_id", "course_member_id"),
         UniqueConstraint("submission_group_id", "course_member_id"),
         Index(None, "user_id", "submission_group_id"),
+        Index(None, "course_id", "id"),
+        Index(None, "course_member_id"),
         ForeignKeyConstraint(
             ["course_id", "submission_group_id"],
             ["submission_group.course_id", "submission_group.id"],
@@ -103,6 +105,8 @@ class Artifact(EntityMixin, Base):
         UniqueConstraint("submission_group_id", "id"),
         Index(None, "course_id", "id"),
         Index(None, "submission_group_id", "received_at"),
+        Index(None, "course_id", "received_at", "id"),
+        Index(None, "course_member_id"),
         ForeignKeyConstraint(
             ["course_id", "submission_group_id"],
             ["submission_group.course_id", "submission_group.id"],
@@ -218,5 +222,7 @@ class PushIntent(EntityMixin, Base):
 
     __table_args__ = (
         Index(None, "state", "received_at"),
+        Index(None, "course_id", "id"),
+        Index(None, "user_id", "id"),
         {"info": {"owner": "core"}},
     )

@@ -163,7 +163,7 @@ class SqlCondition:
 
     Attributes:
         target: ``"module:function"``; ``(table: FromClause, caller: Caller) -> ColumnElement[bool]``
-            with :class:`computor_core.access.caller.Caller`. It is imported when the rules are
+            with :class:`computor_core.plugin_api.db.Caller`. It is imported when the rules are
             compiled, never when they are registered.
     """
 

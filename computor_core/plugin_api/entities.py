@@ -125,9 +125,10 @@ class Command:
         output: DTO of the answer, or None for 204.
         action: The action needed on the row. For a collection command the handler requires it
             where it belongs, and the action documents it.
-        handler: ``"module:function"``; ``async def (app: Computor, principal: Principal, row_id:
-            UUID | None, input: Dto | None, *, request_id: str) -> Dto | dict | None``. It opens
-            units of work itself, and requires its action in the one that it writes with.
+        handler: ``"module:function"``; ``async def (app: Application, principal: Principal, row_id:
+            UUID | None, input: Dto | None, *, request_id: str) -> Dto | dict | None``, with
+            :class:`computor_core.plugin_api.services.Application`. It opens units of work itself,
+            and requires its action in the one that it writes with.
         collection: Whether it works without a row.
         status: HTTP status of success: 200, 201, 202 or 204.
     """

@@ -7,7 +7,9 @@ A router's routes take what they need as parameters::
     router = APIRouter()
 
     @router.post("/notes", openapi_extra=needs("notes:note.write"), status_code=201)
-    async def add_note(body: NoteCreate, work: Work) -> NoteGet: ...
+    async def add_note(body: NoteCreate, work: Work, access: Access) -> NoteGet:
+        await access.require(work, "notes:note.write", "course-members", body.course_member_id)
+        ...
 
 The unit of work commits when the route's function has returned and *before* the response is
 sent; it rolls back when the function raises. Nothing of it is chosen by a request's parameters:
@@ -26,11 +28,16 @@ from fastapi import APIRouter, Depends, Request
 from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
 from computor_core.errors import AuthenticationError
 from computor_core.plugin_api.principal import Principal, PrincipalKind
+from computor_core.plugin_api.services import AccessDecisions, Application
 
 __all__ = [
+    "ACCESS_KEY",
     "ACTION_KEY",
+    "OWN",
+    "PUBLIC",
     "SCOPE_KEY",
     "APIRouter",
+    "Access",
     "AnyPrincipal",
     "CurrentPrincipal",
     "Reading",
@@ -47,6 +54,15 @@ SCOPE_KEY = "computor.request"
 ACTION_KEY = "x-required-action"
 """Key of a route's OpenAPI extension that names the action it needs."""
 
+ACCESS_KEY = "x-access"
+"""Key of a route's OpenAPI extension for access that isn't an action."""
+
+PUBLIC: dict[str, Any] = {ACCESS_KEY: "public"}
+"""For a route's ``openapi_extra``: anybody may call it."""
+
+OWN: dict[str, Any] = {ACCESS_KEY: "own"}
+"""For a route's ``openapi_extra``: a signed-in caller, about nobody but themselves."""
+
 
 class RequestContext(Protocol):
     """What a host knows of a request.
@@ -60,6 +76,11 @@ class RequestContext(Protocol):
     request_id: str
     received_at: datetime
     address: str
+
+    @property
+    def app(self) -> Application:
+        """The application that answers."""
+        ...
 
     async def principal(self) -> Principal:
         """The caller, proven live by the database now; anonymous when nothing was presented.
@@ -81,7 +102,8 @@ class RequestContext(Protocol):
 def needs(action: str) -> dict[str, Any]:
     """For a route's ``openapi_extra``: the action that the route requires, for the documents.
 
-    The route still has to require it where it belongs; declaring it is mandatory.
+    The route still has to require it where it belongs, with :data:`Access`; declaring it, or
+    :data:`PUBLIC` or :data:`OWN`, is mandatory.
     """
     return {ACTION_KEY: action}
 
@@ -139,3 +161,12 @@ Work = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
 
 Reading = Annotated[ReadUnit, Depends(reading, scope="function")]
 """Parameter type: the request's read unit."""
+
+
+async def access_decisions(request: Request) -> AccessDecisions:
+    """The application's access decisions."""
+    return request_context(request).app.access
+
+
+Access = Annotated[AccessDecisions, Depends(access_decisions)]
+"""Parameter type: decides what the unit's principal may do."""

@@ -241,7 +241,15 @@ class RouterRegistration:
 
 @dataclass(frozen=True, slots=True)
 class CommandRegistration:
-    """A CLI command, shown as ``computor x <plugin> <name>`` and loaded when it is invoked."""
+    """A CLI command, shown as ``computor x <plugin> <name>`` and loaded when it is invoked.
+
+    Attributes:
+        name: Unique within the plugin.
+        target: A click command. Its ``pass_obj`` gives an
+            :data:`~computor_core.plugin_api.services.OpenApplication`; opening the application
+            starts nothing that runs in the background, so it may be open beside a running host.
+        summary: One line for lists.
+    """
 
     name: str
     target: str

@@ -29,7 +29,7 @@ from computor_core.model import Artifact, ExampleVersion, TestRun
 from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.formats import FileRole
 from computor_core.plugin_api.providers.runner import Isolation, TestRunner
-from computor_core.services.test_queue import LEASE, LeasedJob, LeaseLostError
+from computor_core.services.test_queue import LEASE, LeasedJob, JobLeaseLostError
 from computor_core.services.trees import FileEntry
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class RunnerAgent:
     async def _work(self, job: LeasedJob, slots: anyio.Semaphore) -> None:
         try:
             await self._hand_in(job)
-        except LeaseLostError:
+        except JobLeaseLostError:
             log.warning("lease lost; the result is void", extra={"job_id": str(job.job_id)})
         except Exception:  # one job must not end the agent; the lease's end returns it to the queue
             log.exception("job failed", extra={"job_id": str(job.job_id)})
@@ -127,7 +127,7 @@ class RunnerAgent:
     async def _with_lease(self, job: LeasedJob) -> dict[str, Any]:
         """Run the job while extending its lease; losing the lease ends the job."""
         outcome: dict[str, Any] = {}
-        lost: list[LeaseLostError] = []
+        lost: list[JobLeaseLostError] = []
         failed: list[ComputorError] = []
         async with anyio.create_task_group() as tasks:
 
@@ -136,7 +136,7 @@ class RunnerAgent:
                     await anyio.sleep(LEASE.total_seconds() / 3)
                     try:
                         await self._app.services.queue.extend(job)
-                    except LeaseLostError as error:
+                    except JobLeaseLostError as error:
                         lost.append(error)
                         tasks.cancel_scope.cancel()
 

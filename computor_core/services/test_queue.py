@@ -43,11 +43,11 @@ TOPIC = "test_queue"
 _SYSTEM = Principal.system("core:test_queue")
 
 
-class LeaseLostError(ConflictError):
+class JobLeaseLostError(ConflictError):
     """The lease has ended, or the job was reported already; the agent's work is void."""
 
-    code = "lease_lost"
-    internal_code = 40950
+    code = "job_lease_lost"
+    internal_code = 40960
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class TestQueueService:
         """Prolong a lease; returns its new end.
 
         Raises:
-            LeaseLostError: The job went to somebody else or is done.
+            JobLeaseLostError: The job went to somebody else or is done.
         """
         async with self._app.uow(_SYSTEM) as work:
             until = work.now + LEASE
@@ -172,20 +172,20 @@ class TestQueueService:
                 .values(leased_until=until)
             )
             if result.rowcount != 1:
-                raise LeaseLostError("the lease has ended")
+                raise JobLeaseLostError("the lease has ended")
         return until
 
     async def report(self, job: LeasedJob, report: Mapping[str, Any]) -> None:
         """Hand in the report of a job; the only one that counts.
 
         Raises:
-            LeaseLostError: The job went to somebody else or is done.
+            JobLeaseLostError: The job went to somebody else or is done.
         """
         failpoint("queue.before_report")
         async with self._app.uow(_SYSTEM) as work:
             row = await work.session.get(TestQueue, job.job_id, with_for_update=not work.is_sqlite)
             if row is None or row.state != "leased" or row.lease_hash != _hash(job.token):
-                raise LeaseLostError("the lease has ended")
+                raise JobLeaseLostError("the lease has ended")
             self._close(work, row, report)
         failpoint("queue.reported")
 

@@ -11,6 +11,8 @@ import asyncio
 import os
 import secrets
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,20 +76,23 @@ class RunnerHostileConformance:
 
     # --- what is out of reach -------------------------------------------------------------
 
-    async def test_files_of_the_host_are_out_of_reach(self, provider: TestRunner, tmp_path: Path) -> None:
-        """A file that every user of the machine may read."""
+    @pytest.fixture
+    def canary(self) -> Iterator[Path]:
+        """A file on the host, with a secret in it, that every user of the machine may read."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            path = Path(folder) / "canary"
+            path.write_text(secrets.token_hex(16))
+            path.chmod(0o644)
+            yield path
+
+    async def test_files_of_the_host_are_out_of_reach(self, provider: TestRunner, canary: Path) -> None:
+        """Neither by name nor by way of another process, and nowhere to be found."""
         await needs_isolation(provider)
-        secret = secrets.token_hex(16)
-        canary = tmp_path / "canary"
-        canary.write_text(secret)
-        canary.chmod(0o644)
-        for folder in canary.parents[:3]:
-            if folder.stat().st_uid == os.geteuid() and folder.name.startswith("pytest"):
-                folder.chmod(folder.stat().st_mode | 0o011)
-        result = await run_one(
-            provider, shell(f"cat {canary}; cat /proc/1/root{canary}; find / -name canary")
-        )
-        assert secret.encode() not in result.stdout
+        secret = canary.read_bytes()
+        script = f"cat {canary}; cat /proc/1/root{canary}; find / -name canary"
+        result = await run_one(provider, shell(script))
+        assert secret not in result.stdout
         assert b"canary" not in result.stdout
 
     async def test_accounts_and_keys_of_the_host_are_out_of_reach(self, provider: TestRunner) -> None:

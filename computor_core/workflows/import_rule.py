@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 __all__ = ["Violation", "check_definition_module"]
@@ -154,13 +155,26 @@ def _ancestors(module: str) -> list[str]:
 
 
 def _source(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
+    spec = _found(module)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     return Path(spec.origin)
+
+
+def _found(module: str) -> ModuleSpec | None:
+    """Where a module is; unlike ``importlib.util.find_spec`` it imports no package on the way."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:
+        return None
+    name = top
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    return spec
 
 
 def _imports(module: str, tree: ast.Module, *, is_package: bool) -> Iterator[tuple[int, str]]:
@@ -186,12 +200,7 @@ def _absolute(module: str, node: ast.ImportFrom, *, is_package: bool) -> str:
 
 
 def _is_module(base: str, inner: str) -> bool:
-    if _allowed(base):
-        return False
-    try:
-        return importlib.util.find_spec(inner) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
+    return not _allowed(base) and _found(inner) is not None
 
 
 def _run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:

@@ -227,9 +227,7 @@ class RunTask:
         changes, self._changes = self._changes, Changes()
         failpoint("run.before_journal")
         answered = await self._journal.write(changes)
-        for resolution, entry in changes.results:
-            if entry.kind == CommandKind.STEP:
-                failpoint(f"step.journaled.{resolution.name}")
+        _pass_journaled(changes)
         failpoint("run.journaled")
         for child in changes.children:
             self._host.changed(child["id"])
@@ -303,6 +301,7 @@ class RunTask:
         failpoint("run.before_end")
         output = replay.output if state is RunState.COMPLETED else None
         await self._journal.end(self._changes, state, output, failure)
+        _pass_journaled(self._changes)
         failpoint("run.ended")
         self._host.changed(self.run_id)
         await self._host.settle(self.run_id)
@@ -395,3 +394,9 @@ class RunTask:
     def _now(self) -> datetime:
         """The database's time when it was last read, carried forward by this process."""
         return self._at + timedelta(seconds=time.monotonic() - self._since)
+
+
+def _pass_journaled(changes: Changes) -> None:
+    for resolution, entry in changes.results:
+        if entry.kind == CommandKind.STEP:
+            failpoint(f"step.journaled.{resolution.name}")

@@ -34,7 +34,7 @@ def notes(context: AppContext) -> APIRouter:
 
     @router.get("/teapot", openapi_extra=needs("notes:note.read"))
     async def teapot() -> None:
-        raise HTTPException(409, "a sentence of the plugin's")
+        raise HTTPException(418, "a sentence of the plugin's")
 
     return router
 

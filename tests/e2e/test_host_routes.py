@@ -254,7 +254,8 @@ async def test_a_plugins_unexpected_error_tells_nothing(plugin_host: Host) -> No
         assert (answer.status_code, answer.json()["code"]) == (500, "internal")
         assert "secret" not in answer.text
         refused = await admin.get("/api/v1/x/notes/teapot")
-        assert (refused.status_code, refused.json()["detail"]) == (409, "a sentence of the plugin's")
+        assert (refused.status_code, refused.json()["detail"]) == (418, "a sentence of the plugin's")
+        assert refused.json()["code"] == "request_refused"
 
 
 async def test_a_mounted_application_is_guarded_as_it_declared(plugin_host: Host) -> None:

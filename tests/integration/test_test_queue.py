@@ -30,7 +30,7 @@ from computor_core.services.test_queue import (
     LEASE,
     MAX_EXECUTIONS,
     LeasedJob,
-    LeaseLostError,
+    JobLeaseLostError,
     TestQueueService,
 )
 
@@ -139,12 +139,12 @@ async def test_a_lost_lease_is_handed_out_again_and_its_late_report_refused(app:
     second = await lease(app)
     assert second is not None
     assert (second.job_id, second.execution) == (run_id, 2)
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(JobLeaseLostError):
         await service.report(first, {"verdict": "passed"})
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(JobLeaseLostError):
         await service.extend(first)
     await service.report(second, {"verdict": "failed"})
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(JobLeaseLostError):
         await service.report(second, {"verdict": "passed"})
     async with app.read(Principal.system("test")) as unit:
         row = (await unit.connection.execute(select(TestQueue.report, TestQueue.state))).one()

@@ -1,4 +1,4 @@
-"""Core tables.
+"""core tables.
 
 Revision: 0001
 Before it: nothing
@@ -6,7 +6,6 @@ Before it: nothing
 
 import sqlalchemy as sa
 from alembic import op
-
 from computor_core.db import types
 
 revision = "0001"
@@ -751,6 +750,11 @@ def upgrade() -> None:
         ),
         info={"owner": "core"},
     )
+    with op.batch_alter_table("example_version", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_example_version__organization_id_id"), ["organization_id", "id"], unique=False
+        )
+
     op.create_table(
         "course_content_type",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -988,6 +992,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("course_content_id", name=op.f("uq_assignment_schedule__course_content_id")),
         info={"owner": "core"},
     )
+    with op.batch_alter_table("assignment_schedule", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_assignment_schedule__course_id_id"), ["course_id", "id"], unique=False
+        )
+
     op.create_table(
         "content_deployment",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1034,6 +1043,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("course_content_id", name=op.f("uq_content_deployment__course_content_id")),
         info={"owner": "core"},
     )
+    with op.batch_alter_table("content_deployment", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_content_deployment__course_id_id"), ["course_id", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_content_deployment__example_version_id"), ["example_version_id"], unique=False
+        )
+
     op.create_table(
         "submission_group",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1112,6 +1129,12 @@ def upgrade() -> None:
     with op.batch_alter_table("artifact", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_artifact__course_id_id"), ["course_id", "id"], unique=False)
         batch_op.create_index(
+            batch_op.f("ix_artifact__course_id_received_at_id"),
+            ["course_id", "received_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_artifact__course_member_id"), ["course_member_id"], unique=False)
+        batch_op.create_index(
             batch_op.f("ix_artifact__submission_group_id_received_at"),
             ["submission_group_id", "received_at"],
             unique=False,
@@ -1178,6 +1201,12 @@ def upgrade() -> None:
         info={"owner": "core"},
     )
     with op.batch_alter_table("submission_group_member", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_submission_group_member__course_id_id"), ["course_id", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_submission_group_member__course_member_id"), ["course_member_id"], unique=False
+        )
         batch_op.create_index(
             batch_op.f("ix_submission_group_member__user_id_submission_group_id"),
             ["user_id", "submission_group_id"],
@@ -1285,6 +1314,7 @@ def upgrade() -> None:
         info={"owner": "core"},
     )
     with op.batch_alter_table("push_intent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_push_intent__course_id_id"), ["course_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_push_intent__member_repository_id"), ["member_repository_id"], unique=False
         )
@@ -1292,6 +1322,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_push_intent__state_received_at"), ["state", "received_at"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_push_intent__user_id_id"), ["user_id", "id"], unique=False)
 
     op.create_table(
         "receipt",
@@ -1398,6 +1429,7 @@ def upgrade() -> None:
         info={"owner": "core"},
     )
     with op.batch_alter_table("test_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_test_run__artifact_id_id"), ["artifact_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_test_run__state_created_at"), ["state", "created_at"], unique=False
         )
@@ -1455,6 +1487,11 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_test_case_result__course_id_id"), ["course_id", "id"], unique=False
         )
+        batch_op.create_index(
+            batch_op.f("ix_test_case_result__submission_group_id_id"),
+            ["submission_group_id", "id"],
+            unique=False,
+        )
 
     op.create_table(
         "test_queue",
@@ -1497,12 +1534,14 @@ def downgrade() -> None:
 
     op.drop_table("test_queue")
     with op.batch_alter_table("test_case_result", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_test_case_result__submission_group_id_id"))
         batch_op.drop_index(batch_op.f("ix_test_case_result__course_id_id"))
 
     op.drop_table("test_case_result")
     with op.batch_alter_table("test_run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_test_run__submission_group_id_id"))
         batch_op.drop_index(batch_op.f("ix_test_run__state_created_at"))
+        batch_op.drop_index(batch_op.f("ix_test_run__artifact_id_id"))
 
     op.drop_table("test_run")
     with op.batch_alter_table("receipt", schema=None) as batch_op:
@@ -1510,9 +1549,11 @@ def downgrade() -> None:
 
     op.drop_table("receipt")
     with op.batch_alter_table("push_intent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_push_intent__user_id_id"))
         batch_op.drop_index(batch_op.f("ix_push_intent__state_received_at"))
         batch_op.drop_index(batch_op.f("ix_push_intent__push_id"))
         batch_op.drop_index(batch_op.f("ix_push_intent__member_repository_id"))
+        batch_op.drop_index(batch_op.f("ix_push_intent__course_id_id"))
 
     op.drop_table("push_intent")
     with op.batch_alter_table("grade", schema=None) as batch_op:
@@ -1522,15 +1563,26 @@ def downgrade() -> None:
     op.drop_table("grade")
     with op.batch_alter_table("submission_group_member", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_submission_group_member__user_id_submission_group_id"))
+        batch_op.drop_index(batch_op.f("ix_submission_group_member__course_member_id"))
+        batch_op.drop_index(batch_op.f("ix_submission_group_member__course_id_id"))
 
     op.drop_table("submission_group_member")
     with op.batch_alter_table("artifact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_artifact__submission_group_id_received_at"))
+        batch_op.drop_index(batch_op.f("ix_artifact__course_member_id"))
+        batch_op.drop_index(batch_op.f("ix_artifact__course_id_received_at_id"))
         batch_op.drop_index(batch_op.f("ix_artifact__course_id_id"))
 
     op.drop_table("artifact")
     op.drop_table("submission_group")
+    with op.batch_alter_table("content_deployment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_content_deployment__example_version_id"))
+        batch_op.drop_index(batch_op.f("ix_content_deployment__course_id_id"))
+
     op.drop_table("content_deployment")
+    with op.batch_alter_table("assignment_schedule", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_assignment_schedule__course_id_id"))
+
     op.drop_table("assignment_schedule")
     with op.batch_alter_table("member_repository", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_member_repository__course_id_id"))
@@ -1543,6 +1595,9 @@ def downgrade() -> None:
 
     op.drop_table("course_member")
     op.drop_table("course_content_type")
+    with op.batch_alter_table("example_version", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_example_version__organization_id_id"))
+
     op.drop_table("example_version")
     with op.batch_alter_table("course_family_member", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_course_family_member__user_id_course_family_id_role_id"))

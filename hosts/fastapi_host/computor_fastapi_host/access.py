@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from computor_core.plugin_api.http import ACTION_KEY
+from computor_core.plugin_api.http import ACCESS_KEY, ACTION_KEY, OWN, PUBLIC
 
 __all__ = ["ACCESS_KEY", "OWN", "PUBLIC", "declared_access"]
-
-ACCESS_KEY = "x-access"
-"""Key of a route's OpenAPI extension for access that isn't an action."""
-
-PUBLIC: dict[str, Any] = {ACCESS_KEY: "public"}
-"""For ``openapi_extra``: anybody may call the route."""
-
-OWN: dict[str, Any] = {ACCESS_KEY: "own"}
-"""For ``openapi_extra``: a signed-in caller, about nobody but themselves."""
 
 
 def declared_access(extra: dict[str, Any] | None) -> str | None:

@@ -24,10 +24,24 @@ class MalformedRequestError(ComputorError):
 
 
 class RequestRefusedError(ComputorError):
-    """The request was refused with a status that has no error of its own."""
+    """A route refused the request with a status that has no error of its own.
+
+    Args:
+        message: One sentence for the caller.
+        status: The HTTP status; ``internal_code`` is the same for all of them.
+    """
 
     code = "request_refused"
     internal_code = 40020
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self._status = status
+
+    @property
+    def status(self) -> int:
+        """The status that the route chose."""
+        return self._status
 
 
 class AddressUnavailableError(ComputorError):

@@ -24,11 +24,13 @@ from starlette.responses import Response
 from computor_core.errors import (
     AuthenticationError,
     ComputorError,
+    ConflictError,
     FieldProblem,
     ForbiddenError,
     InvalidError,
     NotFoundError,
     PayloadTooLargeError,
+    PreconditionFailedError,
     TooManyRequestsError,
     UnavailableError,
 )
@@ -63,6 +65,8 @@ _BY_STATUS: Mapping[int, tuple[type[ComputorError], str]] = {
     403: (ForbiddenError, "this isn't allowed"),
     404: (NotFoundError, "there is nothing here"),
     405: (MethodNotAllowedError, "this method doesn't work here"),
+    409: (ConflictError, "this contradicts what is there"),
+    412: (PreconditionFailedError, "the row has moved on"),
     413: (PayloadTooLargeError, "the body is too large"),
     415: (UnsupportedMediaTypeError, "the body's content type isn't understood here"),
     416: (RangeNotSatisfiableError, "the range lies outside of the content"),
@@ -174,7 +178,7 @@ def _of_status(status: int, detail: object) -> ComputorError:
         return kind(str(detail) if said else message)
     if status >= _LEAST_SERVER_ERROR:
         return InternalError("something unexpected happened")
-    return RequestRefusedError(f"the request was refused with status {status}")
+    return RequestRefusedError(str(detail) if said else "the request was refused", status)
 
 
 def _phrase(status: int) -> str:

@@ -6,6 +6,8 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,12 +36,11 @@ def groups() -> set[Path]:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
+def work() -> Iterator[Path]:
     """A folder that the sandbox's user can enter, which pytest's own folders aren't."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(0o755)
-    return tmp_path
+    with tempfile.TemporaryDirectory(prefix="runner-local-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 async def test_closing_leaves_nothing(opened, work: Path) -> None:

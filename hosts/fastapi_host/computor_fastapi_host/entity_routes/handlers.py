@@ -97,7 +97,7 @@ def create_row(service: EntityService, action: str) -> Handler:
             body = parse_json(model, raw)
             async with context.uow(principal) as unit:
                 row = await service.create(unit, body)
-                place = f"{request.scope.get('root_path', '')}{request.url.path.rstrip('/')}/{row['id']}"
+                place = f"{request.url.path}/{row['id']}"
                 answer = Answer.of(201, row, location=place, etag=etag(row))
                 if claim is not None:
                     claim.answer = answer

@@ -1,11 +1,12 @@
 """The directories of a phase: what is copied, what is bound, and where it appears inside."""
 
-# ruff: noqa: PTH101, PTH102, PTH103
+# ruff: noqa: PTH101, PTH102, PTH103, PTH106
 # os.path instead of pathlib: this runs for every phase, before the program starts.
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 
@@ -128,5 +129,13 @@ def remove_layout(layout: Layout) -> None:
         kernel.unmount(layout.area)
         os.rmdir(layout.area)
         return
-    subprocess.run(["/bin/chmod", "-R", "u+rwx", "--", layout.area], check=False, capture_output=True)
-    subprocess.run(["/bin/rm", "-rf", "--", layout.area], check=True, capture_output=True)
+    try:
+        shutil.rmtree(layout.area)
+    except (OSError, RecursionError):
+        _remove_the_hard_way(layout.area)
+
+
+def _remove_the_hard_way(path: str) -> None:
+    """Remove what is too deep for Python, or locked."""
+    subprocess.run(["/bin/chmod", "-R", "u+rwx", "--", path], check=False, capture_output=True)
+    subprocess.run(["/bin/rm", "-rf", "--", path], check=True, capture_output=True)

@@ -146,7 +146,7 @@ def _first_process(
             kernel.set_dumpable(False)
             _say(status, _run_command(phase, stdio))
             code = 0
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to hear of it
         _say(status, {"error": str(error)})
     finally:
         os._exit(code)

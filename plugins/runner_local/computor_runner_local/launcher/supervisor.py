@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import traceback
 from typing import Any, NoReturn
 
 from computor_runner_local.launcher import kernel, wire
@@ -42,6 +43,8 @@ def wait_and_serve(channel: socket.socket, home: Home, folder: str | None) -> No
                 with contextlib.suppress(wire.WireError, CancelledError, ConnectionError):
                     _serve(connection, home, why)
             channel.sendall(b"idle")
+    except Exception:  # noqa: BLE001 - the host logs it; the next job gets a fresh supervisor
+        traceback.print_exc()
     finally:
         os._exit(1)
 
