@@ -8,6 +8,8 @@ HOST_MEMBERS := . plugins/auth_local plugins/storage_local plugins/git_local plu
 	hosts/fastapi_host clients/cli
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BENCH ?= start
+# The distribution's name: the first of that key, since tool tables have it too.
+dist = $(shell sed -n '/^name = /{s/^name = "\(.*\)"/\1/p;q}' $(1)/pyproject.toml)
 
 .PHONY: demo test test-services bench lint mutants requirements clean
 
@@ -37,11 +39,11 @@ mutants: $(VENV)/.dev
 # Pins; needs uv. Never a uv.lock: it names the index.
 requirements:
 	uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		$(foreach m,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(m)/pyproject.toml)) \
+		$(foreach m,$(MEMBERS),--no-emit-package $(call dist,$(m))) \
 		$(MEMBERS:%=%/pyproject.toml) requirements/dev.in --extra postgres --extra testing \
 		-o requirements/dev.txt
 	uv pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		$(foreach m,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(m)/pyproject.toml)) \
+		$(foreach m,$(MEMBERS),--no-emit-package $(call dist,$(m))) \
 		$(HOST_MEMBERS:%=%/pyproject.toml) requirements/build.in -c requirements/dev.txt \
 		-o requirements/host.txt
 

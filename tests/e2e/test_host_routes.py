@@ -129,9 +129,7 @@ async def test_the_document_describes_every_operation_and_its_errors(host: Host)
 
     document = (await host.client.get("/api/v1/openapi.json")).json()
     shown = {
-        (method.upper(), path)
-        for path, operations in document["paths"].items()
-        for method in operations
+        (method.upper(), path) for path, operations in document["paths"].items() for method in operations
     }
     served = {
         (endpoint.method, endpoint.path)
@@ -178,7 +176,9 @@ async def test_answers_are_typed_in_the_document(host: Host) -> None:
     document = (await host.client.get("/api/v1/openapi.json")).json()
     users = document["paths"]["/api/v1/users"]
     schemas = document["components"]["schemas"]
-    page = users["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    page = users["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[
+        2
+    ]
     assert set(schemas[page]["properties"]) == {"data", "meta"}
     created = users["post"]["responses"]["201"]["content"]["application/json"]["schema"]["$ref"]
     assert created.rpartition("/")[2].startswith("UserGet")
@@ -213,7 +213,9 @@ async def plugin_host(settings: Settings) -> AsyncIterator[Host]:
     routers = registered(
         notes=RouterRegistration("notes", f"{TARGETS}:notes", access="session"),
         board=RouterRegistration("board", f"{TARGETS}:board", access="public"),
-        guarded=RouterRegistration("guarded", f"{TARGETS}:echo", access="session", kind="asgi", mount="/guarded"),
+        guarded=RouterRegistration(
+            "guarded", f"{TARGETS}:echo", access="session", kind="asgi", mount="/guarded"
+        ),
         own=RouterRegistration("own", f"{TARGETS}:echo", access="own", kind="asgi", mount="/own"),
     )
     async with Computor(settings) as computor:
@@ -262,7 +264,9 @@ async def test_a_mounted_application_is_guarded_as_it_declared(plugin_host: Host
     async with await plugin_host.signed_in() as admin:
         assert (await plugin_host.client.get("/guarded/x")).status_code == 401
         assert (await admin.get("/guarded/x")).json()["path"] == "/guarded/x"
-        assert (await plugin_host.client.post("/own/x", content=b"y" * 2_000_000)).json()["bytes"] == 2_000_000
+        assert (await plugin_host.client.post("/own/x", content=b"y" * 2_000_000)).json()[
+            "bytes"
+        ] == 2_000_000
     metrics = (await plugin_host.client.get("/metrics")).text
     assert 'route="/own/…"' in metrics
     assert "/own/x" not in metrics
@@ -272,8 +276,14 @@ async def test_a_mounted_application_is_guarded_as_it_declared(plugin_host: Host
     ("registration", "message"),
     [
         (RouterRegistration("x", f"{TARGETS}:echo", access="own"), "no APIRouter"),
-        (RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi", mount="/api"), "belongs to the host"),
-        (RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi", mount="/a/b"), "no top-level path"),
+        (
+            RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi", mount="/api"),
+            "belongs to the host",
+        ),
+        (
+            RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi", mount="/a/b"),
+            "no top-level path",
+        ),
         (RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi"), "no top-level path"),
         (RouterRegistration("x", f"{TARGETS}:undeclared", access="session"), "declares no access"),
     ],
@@ -304,5 +314,3 @@ async def test_two_plugins_cannot_mount_at_one_path(settings: Settings) -> None:
         with pytest.raises(PluginError, match="belongs to one"):
             async with lifespan(create_app(computor, run=False)):
                 pass
-
-

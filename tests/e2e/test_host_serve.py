@@ -174,7 +174,9 @@ def test_no_secret_reaches_the_log(data_dir: Path) -> None:
     with started(data_dir) as server, httpx.Client(base_url=server.base, timeout=30) as client:
         wrong = {"login": ADMIN, "password": "a wrong but secret guess"}
         assert client.post("/api/v1/auth/sign-in", json=wrong).status_code == 401
-        token = client.post("/api/v1/auth/sign-in", json={"login": ADMIN, "password": PASSWORD}).json()["token"]
+        token = client.post("/api/v1/auth/sign-in", json={"login": ADMIN, "password": PASSWORD}).json()[
+            "token"
+        ]
         client.headers["authorization"] = f"Bearer {token}"
         made_token = client.post("/api/v1/auth/tokens", json={"name": "ci"}).json()["token"]
         assert client.get(f"/api/v1/users?token={token}").status_code == 422

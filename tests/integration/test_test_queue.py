@@ -226,5 +226,3 @@ async def test_agents_of_several_hosts_never_get_the_same_job(pg_app: QueueApp) 
             tasks.start_soon(agent, f"agent-{index}")
     assert len(got) == len(set(got))
     assert set(got) == wanted
-
-

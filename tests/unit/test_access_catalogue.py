@@ -74,7 +74,10 @@ def test_every_action_reaches_something_or_is_asked_at_a_scope() -> None:
 
 
 def test_the_administrators_role_contains_the_actions_of_plugins_too() -> None:
-    extra = [*actions.registrations(), type(actions.registrations()[0])("x:thing.read", "x", ActionAxis.CONTENT)]
+    extra = [
+        *actions.registrations(),
+        type(actions.registrations()[0])("x:thing.read", "x", ActionAxis.CONTENT),
+    ]
     vocabulary = Vocabulary(extra, roles.registrations())
     assert "x:thing.read" in vocabulary.actions_of("_admin")
     assert "x:thing.read" not in vocabulary.actions_of("course:_owner")

@@ -1,4 +1,4 @@
-"""core tables.
+"""Core tables.
 
 Revision: 0001
 Before it: nothing
@@ -6,6 +6,7 @@ Before it: nothing
 
 import sqlalchemy as sa
 from alembic import op
+
 from computor_core.db import types
 
 revision = "0001"
