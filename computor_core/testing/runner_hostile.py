@@ -23,6 +23,7 @@ from computor_core.testing.runner_limits import assert_stopped, needs
 
 __all__ = ["RunnerHostileConformance"]
 
+_SECRET = "this must not be read"
 _CONNECT = """
 import socket
 def attempt(make):
@@ -82,17 +83,16 @@ class RunnerHostileConformance:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)
             path = Path(folder) / "canary"
-            path.write_text(secrets.token_hex(16))
+            path.write_text(_SECRET)
             path.chmod(0o644)
             yield path
 
     async def test_files_of_the_host_are_out_of_reach(self, provider: TestRunner, canary: Path) -> None:
         """Neither by name nor by way of another process, and nowhere to be found."""
         await needs_isolation(provider)
-        secret = canary.read_bytes()
         script = f"cat {canary}; cat /proc/1/root{canary}; find / -name canary"
         result = await run_one(provider, shell(script))
-        assert secret not in result.stdout
+        assert _SECRET.encode() not in result.stdout
         assert b"canary" not in result.stdout
 
     async def test_accounts_and_keys_of_the_host_are_out_of_reach(self, provider: TestRunner) -> None:

@@ -6,6 +6,7 @@ rows that the plan's nodes really visited.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
@@ -84,11 +85,14 @@ def big_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-async def filled(big_url: str) -> str:
-    database = Database(big_url, statement_timeout=600)
-    await create_schema(database)
-    await fill(database, ROWS)
-    await database.aclose()
+def filled(big_url: str) -> str:
+    async def make() -> None:
+        database = Database(big_url, statement_timeout=600)
+        await create_schema(database)
+        await fill(database, ROWS)
+        await database.aclose()
+
+    asyncio.run(make())
     return big_url
 
 

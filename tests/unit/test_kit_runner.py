@@ -1,7 +1,13 @@
 """The runner suite accepts a right runner and rejects each wrong one for its own mistake."""
 
-import pytest
+import asyncio
+import logging
 
+import pytest
+from computor_runner_local.provider import LocalRunner
+from computor_runner_local.settings import LocalRunnerSettings
+
+from computor_core.plugin_api.providers.runner import Isolation, ProbeResult
 from computor_core.testing.mutants.runner import MUTANTS, RunnerMutant
 from computor_core.testing.mutants.verdicts import Verdicts, run_suite
 from computor_core.testing.runner import RunnerConformance
@@ -14,7 +20,6 @@ import pytest
 import pytest_asyncio
 from computor_runner_local.provider import LocalRunner
 from computor_runner_local.settings import LocalRunnerSettings
-from computor_core.plugin_api.providers.runner import Isolation
 from computor_core.testing.mutants import runner as mutants
 from computor_core.testing.runner import RunnerConformance
 
@@ -22,9 +27,6 @@ from computor_core.testing.runner import RunnerConformance
 async def inner():
     runner = LocalRunner(LocalRunnerSettings(minimum_isolation="auto"), logging.getLogger("kit"))
     await runner.open()
-    found = await runner.probe()
-    if found.isolation is Isolation.NONE:
-        pytest.skip(f"no isolation here: {dict(found.refusals)}")
     yield runner
     await runner.aclose()
 """
@@ -55,14 +57,21 @@ def _class(mutant: type[RunnerMutant]) -> str:
 
 @pytest.fixture(scope="session")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdicts]:
+    found = asyncio.run(_probe())
+    if found.isolation is Isolation.NONE:
+        pytest.skip(f"the mutants spoil a sandbox, and this machine allows none: {dict(found.refusals)}")
     names = ["RunnerMutant", *(mutant.__name__ for mutant in MUTANTS)]
     module = _HEADER + "".join(_class(mutant) for mutant in (RunnerMutant, *MUTANTS))
+    return run_suite(module, names, tmp_path_factory.mktemp("kit_runner"))
+
+
+async def _probe() -> ProbeResult:
+    runner = LocalRunner(LocalRunnerSettings(minimum_isolation="auto"), logging.getLogger("kit"))
+    await runner.open()
     try:
-        return run_suite(module, names, tmp_path_factory.mktemp("kit_runner"))
-    except RuntimeError as error:
-        if "no isolation here" in str(error):
-            pytest.skip("the mutants spoil a sandbox, and this machine allows none")
-        raise
+        return await runner.probe()
+    finally:
+        await runner.aclose()
 
 
 def test_a_right_runner_passes_every_test(verdicts: dict[str, Verdicts]) -> None:
