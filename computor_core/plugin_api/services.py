@@ -62,15 +62,11 @@ class AccessDecisions(Protocol):
         """
         ...
 
-    async def allowed_at(
-        self, work: ReadUnit, action: str, scope: ScopeKind, scope_id: UUID | None
-    ) -> bool:
+    async def allowed_at(self, work: ReadUnit, action: str, scope: ScopeKind, scope_id: UUID | None) -> bool:
         """Whether the caller holds an action at a scope, by a role there or above it."""
         ...
 
-    async def require_at(
-        self, work: ReadUnit, action: str, scope: ScopeKind, scope_id: UUID | None
-    ) -> None:
+    async def require_at(self, work: ReadUnit, action: str, scope: ScopeKind, scope_id: UUID | None) -> None:
         """Require an action at a scope.
 
         Raises:

@@ -23,7 +23,7 @@ from computor_core.testing.runner_limits import assert_stopped, needs
 
 __all__ = ["RunnerHostileConformance"]
 
-_SECRET = "this must not be read"
+_CANARY = "this must not be read"
 _CONNECT = """
 import socket
 def attempt(make):
@@ -83,7 +83,7 @@ class RunnerHostileConformance:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)
             path = Path(folder) / "canary"
-            path.write_text(_SECRET)
+            path.write_text(_CANARY)
             path.chmod(0o644)
             yield path
 
@@ -92,7 +92,7 @@ class RunnerHostileConformance:
         await needs_isolation(provider)
         script = f"cat {canary}; cat /proc/1/root{canary}; find / -name canary"
         result = await run_one(provider, shell(script))
-        assert _SECRET.encode() not in result.stdout
+        assert _CANARY.encode() not in result.stdout
         assert b"canary" not in result.stdout
 
     async def test_accounts_and_keys_of_the_host_are_out_of_reach(self, provider: TestRunner) -> None:

@@ -162,7 +162,7 @@ def test_a_second_host_on_the_same_file_is_refused(data_dir: Path) -> None:
 
 def test_no_secret_reaches_the_log(data_dir: Path) -> None:
     made = subprocess.run(
-        command("admin", "create", "--email", ADMIN),
+        command("admin", "create", "--email", ADMIN, "--password-stdin"),
         env=environment(data_dir),
         input=PASSWORD,
         capture_output=True,

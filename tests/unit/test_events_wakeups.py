@@ -39,16 +39,18 @@ class Heard:
 
     def __init__(self, wakeups: Wakeups, topic: str) -> None:
         self.keys: list[str] = []
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         wakeups.listen(topic, self._take)
 
     def _take(self, key: str) -> None:
         self.keys.append(key)
+        self._changed.set()
 
     async def until(self, key: str) -> None:
         async with asyncio.timeout(10):
             while key not in self.keys:
-                await asyncio.sleep(0)
+                self._changed.clear()
+                await self._changed.wait()
 
 
 def test_listeners_of_this_process_are_called_at_once() -> None:

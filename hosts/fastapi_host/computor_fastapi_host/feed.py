@@ -79,10 +79,13 @@ class Feed:
         """The number of the last event that was read."""
         return self._position
 
-    async def run(self) -> None:
-        """Read what is new, when woken and from time to time, until cancelled."""
+    async def begin(self) -> None:
+        """Take the end of the log as the beginning; streams that want more ask for it."""
         async with self._app.read(_SYSTEM) as unit:
             self._position = self._known_from = await last_seq(unit.connection)
+
+    async def run(self) -> None:
+        """Read what is new, when woken and from time to time, until cancelled."""
         while True:
             self._woken.clear()
             try:

@@ -54,6 +54,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         computor = await state.opened(stack)
         assemble_routes(app, computor, state)
         state.feed = Feed(computor)
+        await state.feed.begin()
         if state.runs:
             await stack.enter_async_context(computor.running())
         await stack.enter_async_context(_in_background(computor, state))

@@ -118,6 +118,7 @@ def _submit(console: Console, state: play.Play, planned: list[Solution]) -> None
             live.update(table(state.rows))
         for _ in play.watch(state):
             live.update(table(state.rows))
+    console.print()
 
 
 def _read_back(state: play.Play) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Staff's notes on course members, as a Computor plugin."""
