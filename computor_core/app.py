@@ -24,6 +24,7 @@ import anyio
 from computor_core.clock import Clock, SystemClock
 from computor_core.db.engine import Database
 from computor_core.db.host_lock import host_lock
+from computor_core.db.trouble import explained
 from computor_core.db.unit_of_work import ReadUnit, UnitHooks, UnitOfWork, open_read, open_write
 from computor_core.migrations.startup import require_migrated
 from computor_core.plugin_api.providers.base import AppContext
@@ -144,9 +145,10 @@ class Computor:
 
     async def _check_database(self, assembly: Assembly) -> None:
         """Refuse a schema or settings that the database's content doesn't fit."""
-        await require_migrated(self.database, self.registries)
-        async with self.database.reader.connect() as connection:
-            await require_referenced(connection, assembly.configuration.names())
+        with explained(self.database):
+            await require_migrated(self.database, self.registries)
+            async with self.database.reader.connect() as connection:
+                await require_referenced(connection, assembly.configuration.names())
 
     async def _open_providers(self, stack: AsyncExitStack, assembly: Assembly) -> None:
         opened = await open_all(stack, assembly.configuration.instances, self._context_for)

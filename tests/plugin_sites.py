@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parent / "example_plugins"
@@ -22,6 +23,23 @@ for project in projects:
 """
 
 
+def build_wheels(folder: Path, projects: Iterable[Path]) -> list[Path]:
+    """Build projects as wheels with hatchling, offline and without touching their folders.
+
+    Args:
+        folder: Where the wheels go.
+        projects: Folders with a ``pyproject.toml``.
+
+    Returns:
+        The wheels.
+    """
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", _BUILD, str(folder), *map(str, projects)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(folder.glob("*.whl"))
+
+
 def install(site: Path, *names: str) -> Path:
     """Build example plugins as wheels and unpack them.
 
@@ -32,11 +50,7 @@ def install(site: Path, *names: str) -> Path:
     Returns:
         The folder, for ``PYTHONPATH``.
     """
-    wheels = site / ".wheels"
-    wheels.mkdir(parents=True)
-    projects = [str(EXAMPLES / name) for name in names]
-    subprocess.run([sys.executable, "-c", _BUILD, str(wheels), *projects], check=True, capture_output=True)
-    for wheel in wheels.glob("*.whl"):
+    for wheel in build_wheels(site / ".wheels", [EXAMPLES / name for name in names]):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
     return site

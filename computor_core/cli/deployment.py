@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from computor_core.db.engine import Database
+from computor_core.db.trouble import explained
 from computor_core.settings.assembly import Assembly, assemble, load_settings
 from computor_core.settings.composition import check_core
 from computor_core.settings.data_folder import prepare_data_folder
@@ -55,7 +56,8 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     """The deployment's database; a folder for a SQLite file is made where there is none."""
     database = open_database(settings)
     try:
-        yield database
+        with explained(database):
+            yield database
     finally:
         await database.aclose()
 

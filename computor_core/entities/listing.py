@@ -5,11 +5,12 @@ user id) and takes at most a page of rows for each, by index; it never looks at 
 An OR of the branches in one WHERE would make either database system scan the table. Shapes, tried
 with EXPLAIN on both (``tests/integration/test_list_plans.py``):
 
-PostgreSQL takes the rows of each key in a LATERAL subquery. The key is compared as a range and
-leads the ordering (``(course_id, id) > (k, :id) AND course_id <= k ORDER BY course_id, id``), which
-only the index over both can serve; with a plain equality the planner may walk the primary key and
-filter, which is a scan of everything for a course at its far end. Limits are literals, since the
-generic plan can't see a bound one.
+PostgreSQL takes the rows of each key in a LATERAL subquery. A coarse key (a course's id) is compared
+as a range and leads the ordering (``(course_id, id) > (k, :id) AND course_id <= k ORDER BY course_id,
+id``), which only the index over both can serve; with a plain equality the planner may walk the
+primary key and filter, which is a scan of everything for a course at its far end. Fine keys (a
+group's id) are compared by equality, whose estimates are right; a range's would make the planner
+read the keys in parallel. Limits are literals, since the generic plan can't see a bound one.
 
 SQLite has no LATERAL: the rows of each key are found by ``id IN (SELECT … LIMIT n)``, correlated to
 the key, and CROSS JOIN keeps the key in the outer loop. Where a filter is more selective than the
@@ -44,7 +45,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.operators import custom_op
 
-from computor_core.access.caller import CALLER, Credential, guard
+from computor_core.access.caller import CALLER, guard
 from computor_core.entities.filtering import condition, filter_parameter
 from computor_core.interfaces import Equals, OneOf
 
@@ -128,6 +129,23 @@ def sort_label(position: int) -> str:
     return f"sort_{position}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """What pins the rows of a branch to a key.
+
+    Attributes:
+        column: The row's column.
+        key: What it equals.
+        ranged: Whether that is said as a range, which leads the ordering.
+        implies: The filter that the key fulfils already, or "".
+    """
+
+    column: ColumnElement[Any]
+    key: ColumnElement[Any]
+    ranged: bool = False
+    implies: str = ""
+
+
 class ListBuilder:
     """Builds the statements of one list.
 
@@ -205,48 +223,48 @@ class ListBuilder:
         return [*(masked(table, name, self._requires) for name in self._shape.fields), *sort]
 
     def _arm(self, arm: Arm | None, *, keys_only: bool) -> Select[Any]:
+        row = self._table.alias("row")
         if arm is None or arm.driver.column is None:
-            return self._from_table(arm, self._filter_anchor(), keys_only=keys_only)
+            return self._from_table(row, arm, self._filter_anchor(row), keys_only=keys_only)
         if arm.driver.keys is None:
-            return self._from_table(arm, (arm.driver.column, CALLER.user), keys_only=keys_only)
+            mine = _Anchor(row.c[arm.driver.column], CALLER.user)
+            return self._from_table(row, arm, mine, keys_only=keys_only)
         driver = self._driver(arm, arm.driver.column)
         if arm.driver.column == "id":
-            row = self._table.alias("row")
             joined = self._ordered_join(driver, row, row.c.id == driver.c.k)
             found = select(*self._columns(row, keys_only=keys_only)).select_from(joined)
-            return self._limited(found.where(*self._conditions(row, arm), *self._after(row, None)), row)
+            return self._limited(found.where(*self._conditions(row, arm), *self._after(row)), row)
         if self._sqlite:
-            return self._per_key_sqlite(arm, driver, keys_only=keys_only)
-        return self._per_key_lateral(arm, driver, keys_only=keys_only)
+            return self._per_key_sqlite(row, arm, driver, keys_only=keys_only)
+        return self._per_key_lateral(row, arm, driver, keys_only=keys_only)
 
     def _from_table(
-        self, arm: Arm | None, anchor: tuple[str, ColumnElement[Any]] | None, *, keys_only: bool
+        self, row: FromClause, arm: Arm | None, anchor: _Anchor | None, *, keys_only: bool
     ) -> Select[Any]:
-        row = self._table.alias("row")
-        found = select(*self._columns(row, keys_only=keys_only)).where(*self._conditions(row, arm))
-        if anchor is None:
-            return self._limited(found.where(*self._after(row, None)), row)
-        at = (row.c[anchor[0]], anchor[1])
-        return self._limited(found.where(*self._after(row, at)), row, at)
-
-    def _per_key_lateral(self, arm: Arm, driver: Subquery, *, keys_only: bool) -> Select[Any]:
-        row = self._table.alias("row")
-        at = (row.c[str(arm.driver.column)], driver.c.k)
-        rows = select(*self._columns(row, keys_only=keys_only)).where(
-            *self._conditions(row, arm), *self._after(row, at)
+        found = select(*self._columns(row, keys_only=keys_only)).where(
+            *self._conditions(row, arm, anchor), *self._after(row, anchor)
         )
-        each = self._limited(rows, row, at).correlate(driver).lateral("each")
+        return self._limited(found, row, anchor)
+
+    def _per_key_lateral(
+        self, row: FromClause, arm: Arm, driver: Subquery, *, keys_only: bool
+    ) -> Select[Any]:
+        column = str(arm.driver.column)
+        ranged = column in SCOPE_COLUMNS
+        anchor = _Anchor(row.c[column], driver.c.k, ranged, self._exact.get(column, ""))
+        rows = select(*self._columns(row, keys_only=keys_only)).where(
+            *self._conditions(row, arm, anchor), *self._after(row, anchor)
+        )
+        each = self._limited(rows, row, anchor).correlate(driver).lateral("each")
         order = [self._directed(each.c[sort_label(i)], i) for i in range(len(self._shape.sort))]
         return select(*each.c).select_from(driver.join(each, true())).order_by(*order).limit(self._limit)
 
-    def _per_key_sqlite(self, arm: Arm, driver: Subquery, *, keys_only: bool) -> Select[Any]:
-        column = str(arm.driver.column)
-        row, inner = self._table.alias("row"), self._table.alias("inner_row")
-        finer = self._indexed_filters() - SCOPE_COLUMNS
-        anchor = self._unindexed(inner.c[column]) if column in SCOPE_COLUMNS and finer else inner.c[column]
-        ids = select(inner.c.id).where(
-            *self._conditions(inner, arm), *self._after(inner, (anchor, driver.c.k))
-        )
+    def _per_key_sqlite(self, row: FromClause, arm: Arm, driver: Subquery, *, keys_only: bool) -> Select[Any]:
+        column, inner = str(arm.driver.column), self._table.alias("inner_row")
+        coarse = column in SCOPE_COLUMNS and bool(self._indexed_filters() - SCOPE_COLUMNS)
+        pinned = self._unindexed(inner.c[column]) if coarse else inner.c[column]
+        anchor = _Anchor(pinned, driver.c.k, implies=self._exact.get(column, ""))
+        ids = select(inner.c.id).where(*self._conditions(inner, arm, anchor), *self._after(inner, anchor))
         ids = self._limited(ids, inner).correlate(driver)
         joined = self._ordered_join(driver, row, row.c.id.in_(ids))
         return self._limited(select(*self._columns(row, keys_only=keys_only)).select_from(joined), row)
@@ -276,7 +294,9 @@ class ListBuilder:
             )
         return keys.distinct().subquery("driver")
 
-    def _conditions(self, row: FromClause, arm: Arm | None) -> list[ColumnElement[bool]]:
+    def _conditions(
+        self, row: FromClause, arm: Arm | None, anchor: _Anchor | None = None
+    ) -> list[ColumnElement[bool]]:
         selection = self._shape.selection
         asked: list[ColumnElement[bool]] = []
         for name, variant in self._shape.filters:
@@ -284,7 +304,9 @@ class ListBuilder:
             column: ColumnElement[Any] = row.c[item.column]
             if self._sqlite and self._keeps_off(arm, item.column):
                 column = self._unindexed(column)
-            asked.append(condition(item, variant, column))
+            if anchor is None or anchor.implies != name:
+                # Beside a range, the same as an equality would let the planner walk the primary key.
+                asked.append(condition(item, variant, column))
             needed = self._requires.get(item.column)
             if needed is not None:
                 asked.append(needed.allowed(row))
@@ -300,9 +322,7 @@ class ListBuilder:
         own_key = arm is not None and arm.driver.column not in {None, *SCOPE_COLUMNS}
         return own_key and column in SCOPE_COLUMNS
 
-    def _after(
-        self, row: FromClause, at: tuple[ColumnElement[Any], ColumnElement[Any]] | None
-    ) -> list[ColumnElement[bool]]:
+    def _after(self, row: FromClause, anchor: _Anchor | None = None) -> list[ColumnElement[bool]]:
         """That the row has the key and comes after the cursor."""
         columns: list[ColumnElement[Any]] = [row.c[name] for name, _ in self._shape.sort]
         values: list[ColumnElement[Any]] = [
@@ -310,15 +330,16 @@ class ListBuilder:
         ]
         directions = {descending for _, descending in self._shape.sort}
         found: list[ColumnElement[bool]] = []
-        if at is not None and not self._sqlite:
-            anchor, key = at
+        if anchor is not None and anchor.ranged:
             if self._shape.after and len(directions) == 1:
                 # One row comparison bounds the scan of the index over (anchor, sort columns).
-                own, given = tuple_(anchor, *columns), tuple_(key, *values)
-                return [own < given, anchor >= key] if True in directions else [own > given, anchor <= key]
-            found += [anchor >= key, anchor <= key]
-        elif at is not None:
-            found.append(at[0] == at[1])
+                own, given = tuple_(anchor.column, *columns), tuple_(anchor.key, *values)
+                if True in directions:
+                    return [own < given, anchor.column >= anchor.key]
+                return [own > given, anchor.column <= anchor.key]
+            found += [anchor.column >= anchor.key, anchor.column <= anchor.key]
+        elif anchor is not None:
+            found.append(anchor.column == anchor.key)
         if not self._shape.after:
             return found
         if len(directions) == 1:
@@ -335,21 +356,16 @@ class ListBuilder:
             steps.append(and_(*same, columns[i] < values[i] if descending else columns[i] > values[i]))
         return or_(*steps)
 
-    def _limited(
-        self,
-        found: Select[Any],
-        row: FromClause,
-        at: tuple[ColumnElement[Any], ColumnElement[Any]] | None = None,
-    ) -> Select[Any]:
+    def _limited(self, found: Select[Any], row: FromClause, anchor: _Anchor | None = None) -> Select[Any]:
         order = [self._directed(row.c[name], i) for i, (name, _) in enumerate(self._shape.sort)]
-        if at is not None and not self._sqlite:
-            order.insert(0, self._directed(at[0], 0))
+        if anchor is not None and anchor.ranged:
+            order.insert(0, self._directed(anchor.column, 0))
         return found.order_by(*order).limit(self._limit)
 
     def _directed(self, column: ColumnElement[Any], position: int) -> ColumnElement[Any]:
         return column.desc() if self._shape.sort[position][1] else column.asc()
 
-    def _filter_anchor(self) -> tuple[str, ColumnElement[Any]] | None:
+    def _filter_anchor(self, row: FromClause) -> _Anchor | None:
         """A filter to start from where the caller reaches every row anyway: the finest one."""
         usable = sorted(
             (
@@ -361,8 +377,9 @@ class ListBuilder:
         )
         if not usable or self._sqlite:
             return None
-        name = self._exact[usable[0]]
-        return usable[0], filter_parameter(self._entity.filters[name], self._table.c[usable[0]].type)
+        column, name = usable[0], self._exact[usable[0]]
+        key = filter_parameter(self._entity.filters[name], self._table.c[column].type)
+        return _Anchor(row.c[column], key, column in SCOPE_COLUMNS, name)
 
     def _indexed_filters(self) -> frozenset[str]:
         leading = {index.columns[0].name for index in self._table.indexes if len(index.columns)}
@@ -378,8 +395,3 @@ class ListBuilder:
     @staticmethod
     def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
         return UnaryExpression(column, operator=_UNARY_PLUS, type_=column.type)
-
-
-def needs_guard(credential: Credential) -> bool:
-    """Whether an empty answer can mean that the caller isn't live."""
-    return credential is not Credential.NOBODY

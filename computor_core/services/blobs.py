@@ -96,12 +96,17 @@ class BlobService:
         digests = sorted({entry.sha256 for entry in entries})
         if not digests:
             return
-        statement = (
+        wanted = select(Blob.id).where(
+            Blob.storage_instance == instance, Blob.sha256.in_(digests), Blob.state != "doomed"
+        )
+        if not work.is_sqlite:
+            # In one order, so that two units that share several blobs can't wait for each other.
+            wanted = wanted.order_by(Blob.sha256).with_for_update()
+        result = await work.connection.execute(
             update(Blob)
-            .where(Blob.storage_instance == instance, Blob.sha256.in_(digests), Blob.state != "doomed")
+            .where(Blob.id.in_(wanted))
             .values(references=Blob.references + 1, state="kept", staged_until=None)
         )
-        result = await work.connection.execute(statement)
         if result.rowcount != len(digests):
             raise ConflictError("some files are no longer in storage", hint="send them again")
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from computor_core.db.types import new_id
 from computor_core.errors import (
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     QuotaExceededError,
     ScheduleClosedError,
@@ -143,6 +144,7 @@ class SubmissionService:
         """
         await self._app.access.require(unit, "submission.create", "course-contents", content_id)
         target = await self._target(unit, content_id)
+        await self._member_id(unit, target.course_id)
         group = await self._own_group(unit, target)
         used = group.attempts_used if group else 0
         return self._window(target, used, unit.now, official=official)
@@ -290,8 +292,8 @@ class SubmissionService:
         """The caller's submission group for an assignment, made when it is the first use.
 
         Raises:
-            NotFoundError: The caller isn't a member of the course.
-            ConflictError: Another request made it at this very moment.
+            ForbiddenError: The caller isn't a member of the course.
+            IntegrityError: Another request made it at this very moment; try again.
         """
         member_id = await self._member_id(work, course_id)
         found = (
@@ -333,7 +335,8 @@ class SubmissionService:
             )
         )
         if member_id is None:
-            raise NotFoundError("no such assignment")
+            # Somebody with a role above the course, who sees the assignment without being in it.
+            raise ForbiddenError("only members of the course submit")
         return member_id
 
     async def _target(self, unit: ReadUnit, content_id: UUID) -> _Target:

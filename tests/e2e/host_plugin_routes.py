@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from computor_fastapi_host.access import PUBLIC
 from fastapi import HTTPException
 
 from computor_core.model import Organization
 from computor_core.plugin_api.errors import ConflictError
 from computor_core.plugin_api.http import APIRouter, CurrentPrincipal, Reading, Work, needs
 from computor_core.plugin_api.providers.base import AppContext
-from computor_fastapi_host.access import PUBLIC
 
 
 def notes(context: AppContext) -> APIRouter:

@@ -164,7 +164,13 @@ async def test_a_database_that_is_away_is_a_503(
     assert "refused" not in body["detail"]
 
 
-async def test_security_headers_stand_on_every_answer(admin: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/roles/%00", "/api/v1/users?given_name=%00", "/%00"])
+async def test_an_address_holds_no_nul(admin: httpx.AsyncClient, path: str) -> None:
+    problem(await admin.get(path), 400, "malformed_request")
+
+
+async def test_security_headers_stand_on_every_answer(admin: httpx.AsyncClient, broken_list) -> None:
+    broken_list(RuntimeError("unexpected"))
     for answer in (
         await admin.get("/healthz"),
         await admin.get("/api/v1/users"),

@@ -278,7 +278,6 @@ async def test_a_stream_needs_a_caller_and_rights_to_what_it_names(lesson: Class
 async def test_a_stopping_server_ends_its_streams_by_itself(settings: Settings, lesson: Class) -> None:
     async with serving(settings) as second:
         async with asyncio.timeout(SECONDS):
-            async with listening(second.app) as base:
-                async with stream(base, lesson.tokens["ada"]) as ada:
-                    second.app.state.computor_host.feed.close()
-                    await ada.ended.wait()
+            async with listening(second.app) as base, stream(base, lesson.tokens["ada"]) as ada:
+                second.app.state.computor_host.feed.close()
+                await ada.ended.wait()

@@ -171,10 +171,10 @@ class Operation:
 
 
 @pytest.fixture
-async def caller(host: Host) -> AsyncIterator[Principal]:
+async def caller(host: Host) -> Principal:
     from computor_core.db.types import new_id
 
-    yield Principal(kind=PrincipalKind.USER, user_id=new_id())
+    return Principal(kind=PrincipalKind.USER, user_id=new_id())
 
 
 def claim(caller: Principal, body: bytes = b"{}") -> Claim:

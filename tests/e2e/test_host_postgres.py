@@ -54,7 +54,11 @@ async def test_requests_with_a_key_that_break_a_unique_rule_get_the_first_answer
 ) -> None:
     body = {"slug": "tug", "title": "TUG"}
     answers = await asyncio.gather(
-        *[client.post("/api/v1/organizations", json=body, headers=KEY) for _ in range(5) for client in clients]
+        *[
+            client.post("/api/v1/organizations", json=body, headers=KEY)
+            for _ in range(5)
+            for client in clients
+        ]
     )
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
@@ -80,6 +84,21 @@ async def test_a_role_given_here_counts_there_at_the_next_request(hosts: tuple[H
             given = {"user_id": str(eve), "role_id": "_organization_manager"}
             assert (await admin.post("/api/v1/user-roles", json=given)).status_code == 201
         assert (await client.post("/api/v1/organizations", json=body)).status_code == 201
+
+
+async def test_what_the_database_cannot_store_is_the_callers_mistake(
+    hosts: tuple[Host, Host], clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
+) -> None:
+    here, _ = clients
+    answers = [
+        await here.post("/api/v1/users", json={"given_name": "a\0b"}),
+        await here.post("/api/v1/users", json={"given_name": "x", "properties": {"a": "\0"}}),
+        await here.post("/api/v1/auth/tokens", json={"name": "a\0b"}),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "invalid")] * 3
+    for login in ("a\0b", ADMIN):
+        body = {"login": login, "password": "\0 is no good password"}
+        assert (await here.post("/api/v1/auth/sign-in", json=body)).status_code == 401
 
 
 async def test_two_changes_on_one_version_at_once_are_not_both_made(

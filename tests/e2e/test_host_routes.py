@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import MappingProxyType
 
-import httpx
 import pytest
 from computor_fastapi_host import create_app, lifespan
 from computor_fastapi_host.access import PUBLIC, declared_access

@@ -97,11 +97,14 @@ async def test_a_start_is_pending_until_a_host_runs(app: EngineHostApp, runtime:
 
 
 async def test_a_unit_that_fails_starts_nothing(app: EngineHostApp, runtime: WorkflowRuntime) -> None:
-    with pytest.raises(LookupError):
+    async def change_of_mind() -> None:
         async with app.uow(TESTER) as work:
             work.start_workflow("sample.chain", {"amount": 1})
             work.signal("sample.go", "never", {})
-            raise LookupError("a change of mind")
+            raise LookupError("not after all")
+
+    with pytest.raises(LookupError):
+        await change_of_mind()
     assert [await count(app, table) for table in (Outbox, WorkflowSignal)] == [0, 0]
 
 

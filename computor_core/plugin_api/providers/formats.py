@@ -7,6 +7,7 @@ load, by an allow-list, and never again by file name.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -127,6 +128,13 @@ class LoadedExample:
     def for_students(self) -> tuple[ExampleFile, ...]:
         """The files that enter a student's repository, by the allow-list."""
         return tuple(file for file in self.files if file.role in STUDENT_ROLES)
+
+
+def __getattr__(name: str) -> object:
+    """Load the model of specifications when a format first needs it; it brings pydantic."""
+    if name == "TestSpec":
+        return importlib.import_module("computor_core.assessment.model").TestSpec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class ExampleFormat:

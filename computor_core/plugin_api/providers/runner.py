@@ -102,10 +102,10 @@ class Mount:
     """A directory that a phase sees.
 
     Targets lie neither in each other nor below the working directory. Writable ones may *be* the
-    working directory and then give its initial content, laid over each other in order. A runner without a file system view of its own
-    (isolation ``none``) lays the targets out below a private folder instead of the root, so a
-    command that shall run everywhere names them relative to the working directory
-    (``../tests`` from ``/box`` for ``/tests``).
+    working directory and then give its initial content, laid over each other in order. A runner
+    without a file system view of its own (isolation ``none``) lays the targets out below a private
+    folder instead of the root, so a command that shall run everywhere names them relative to the
+    working directory (``../tests`` from ``/box`` for ``/tests``).
 
     Attributes:
         source: Name of an input of the job, ``"phase:<name>"`` for an earlier phase's working

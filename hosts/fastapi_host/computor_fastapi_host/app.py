@@ -60,8 +60,8 @@ def create_app(source: Settings | Computor, *, run: bool = True, limits: Limits 
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         middleware=[
-            Middleware(Entrance, state=state),
             Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
+            Middleware(Entrance, state=state),
             Middleware(
                 GZipMiddleware,
                 minimum_size=_SMALLEST_COMPRESSED,

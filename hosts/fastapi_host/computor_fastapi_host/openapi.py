@@ -18,7 +18,7 @@ from pydantic import Field, create_model
 from sqlalchemy import Uuid
 
 from computor_core.interfaces import Dto, ReadDto
-from computor_core.plugin_api.http import ACTION_KEY, needs
+from computor_core.plugin_api.http import needs
 from computor_fastapi_host.access import ACCESS_KEY
 from computor_fastapi_host.entity_routes import EntityOperation
 from computor_fastapi_host.problems import PROBLEM_TYPE
@@ -146,7 +146,7 @@ def _shown(computor: Computor, operation: EntityOperation) -> APIRoute:
         tags=[registration.endpoint],
         operation_id=operation.operation_id,
         responses=responses,
-        openapi_extra={**needs(operation.action), ACTION_KEY: operation.action},
+        openapi_extra=needs(operation.action),
     )
 
 

@@ -57,6 +57,7 @@ __all__ = [
 PROBLEM_TYPE = "application/problem+json"
 _LEAST_SERVER_ERROR = 500
 _RETRY_SECONDS = 2.0
+_DATA_EXCEPTION = "22"
 _log = logging.getLogger("computor.http")
 
 _BY_STATUS: Mapping[int, tuple[type[ComputorError], str]] = {
@@ -165,6 +166,11 @@ def as_computor_error(error: Exception) -> ComputorError:
         return InvalidError("the request breaks a rule", fields=field_problems(error.errors(), strip=1))
     if isinstance(error, HTTPException):
         return _of_status(error.status_code, error.detail)
+    if isinstance(error, DBAPIError) and _sqlstate(error).startswith(_DATA_EXCEPTION):
+        return InvalidError(
+            "the request holds a value that can't be stored",
+            hint="texts can't hold the character NUL, numbers have 64 bits",
+        )
     if _is_away(error):
         return UnavailableError("the database or a service is away for now", retry_after=_RETRY_SECONDS)
     return InternalError("something unexpected happened")
@@ -186,6 +192,11 @@ def _phrase(status: int) -> str:
         return http.HTTPStatus(status).phrase
     except ValueError:
         return "Error"
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's five characters for what went wrong; "" on other systems."""
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
 
 
 def _is_away(error: Exception) -> bool:

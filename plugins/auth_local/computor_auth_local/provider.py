@@ -69,7 +69,9 @@ class LocalAuth(AuthProvider):
         subjects = [account_subject(key)]
         if (address := address_subject(request.address)) is not None:
             subjects.append(address)
-        account = await self._account(user_table().c.email_key == key) if key else None
+        # No name holds a NUL, which PostgreSQL refuses to compare with.
+        known = bool(key) and "\0" not in key
+        account = await self._account(user_table().c.email_key == key) if known else None
         known_hash = account.password_hash if account else None
         password = encoded(request.password)
         matches = await self._verify(subjects, known_hash, password)

@@ -1,8 +1,8 @@
 """What happens around every request, as plain ASGI applications, outermost first.
 
 =============== ====================================================================
-``entrance``    request id, arrival time, access log, metrics, the answer to a crash
 ``headers``     security headers
+``entrance``    request id, arrival time, access log, metrics, the answer to a crash
 (compression)   Starlette's
 ``body_limit``  the size of the body, counted as it arrives
 =============== ====================================================================

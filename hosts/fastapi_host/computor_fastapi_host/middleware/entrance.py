@@ -1,4 +1,4 @@
-"""The outermost layer: every request gets an id and a time, a log line and an answer."""
+"""Every request gets an id and a time, a log line, and an answer whatever happens."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from computor_core.db.types import new_id
 from computor_core.errors import UnavailableError
 from computor_core.plugin_api.http import SCOPE_KEY
 from computor_fastapi_host.context import HostRequest, current_request
+from computor_fastapi_host.errors import MalformedRequestError
 from computor_fastapi_host.problems import problem_response, respond
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Entrance:
 
         token = current_request.set(request)
         try:
+            _refuse_nul(scope)
             await self._app(scope, receive, send_with_id)
         except Exception as error:
             response = respond(Request(scope), error)
@@ -118,6 +120,11 @@ class Entrance:
                 "address": request.address,
             },
         )
+
+
+def _refuse_nul(scope: Scope) -> None:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise MalformedRequestError("an address can't hold the character NUL")
 
 
 def _request_id(given: str | None) -> str:

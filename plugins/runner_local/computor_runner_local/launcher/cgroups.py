@@ -141,8 +141,40 @@ def _make_v2(base: Path, name: str, uid: int, gid: int) -> Home:
     home = base / name
     home.mkdir(exist_ok=True)
     _write(home / "cgroup.subtree_control", enable)
+    # A process may be moved only by who may write to the nearest group that both places lie in.
+    launcher = home / "launcher"
+    launcher.mkdir(exist_ok=True)
+    _write(launcher / "cgroup.procs", str(os.getpid()).encode())
     _give(home, uid, gid, ("cgroup.procs", "cgroup.subtree_control"))
+    _give(launcher, uid, gid, ("cgroup.procs",))
     return Home(2, home, home, home)
+
+
+def tried(home: Home) -> Home:
+    """The home, if a process can really be put into a group of it; else none, with the reason."""
+    if not home.version:
+        return home
+    group = Group(home, "trial")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    try:
+        group.create(64 << 20, 4)
+        group.enter(child)
+        group.cpu_seconds()
+        group.out_of_memory()
+        group.refused_fork()
+    except OSError as error:
+        return Home(refusal=f"cgroup v{home.version}: {error}")
+    finally:
+        os.close(reader)
+        os.close(writer)
+        os.waitpid(child, 0)
+        group.remove()
+    return home
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -34,6 +34,7 @@ def main() -> None:
     if settings["uid"] != os.geteuid():
         _become(settings["uid"], settings["gid"])
     kernel.set_dumpable(True)  # else the files of /proc/self belong to root, user_namespaces(7)
+    home = cgroups.tried(home)
     signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host to handle
     gc.collect()
