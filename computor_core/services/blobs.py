@@ -7,17 +7,19 @@ way round: the row is doomed, the bytes go, the row goes, and nobody builds on a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import anyio
 from sqlalchemy import case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from computor_core.db.types import new_id
-from computor_core.errors import ConflictError, ProviderUnavailableError
+from computor_core.errors import ConflictError, ProviderUnavailableError, UnavailableError
 from computor_core.failpoints import failpoint
 from computor_core.model import Blob
 from computor_core.plugin_api.principal import Principal
@@ -27,6 +29,8 @@ from computor_core.services.trees import FileEntry, SpooledFile
 if TYPE_CHECKING:
     from computor_core.app import Computor
     from computor_core.db.unit_of_work import UnitOfWork
+
+log = logging.getLogger(__name__)
 
 STAGING_TIME = timedelta(hours=1)
 """How long a blob without a reference is kept."""
@@ -140,6 +144,8 @@ class BlobService:
     async def sweep(self, *, limit: int = 500) -> int:
         """Remove staged blobs whose time has passed; finish removals that a crash left.
 
+        Those of a store that is away stay doomed until it is back.
+
         Returns:
             How many were removed.
         """
@@ -150,6 +156,9 @@ class BlobService:
                 .order_by(Blob.id)
                 .limit(limit)
             )
+            if not work.is_sqlite:
+                # Whoever holds one now is about to use it.
+                expired = expired.with_for_update(skip_locked=True)
             # The conditions stand here too: a row staged again meanwhile is re-checked under its lock.
             await work.connection.execute(
                 update(Blob)
@@ -170,14 +179,26 @@ class BlobService:
                     .limit(limit)
                 )
             ).all()
+        gone: list[UUID] = []
+        away: set[str] = set()
         for row in doomed:
-            await self._storage(row.storage_instance).delete(row.sha256)
-        if doomed:
+            if row.storage_instance in away:
+                continue
+            try:
+                await self._storage(row.storage_instance).delete(row.sha256)
+            except UnavailableError as error:
+                log.warning(
+                    "storage instance %s is away, its blobs go later: %s", row.storage_instance, error.message
+                )
+                away.add(row.storage_instance)
+            else:
+                gone.append(row.id)
+        if gone:
             async with self._app.uow(_SYSTEM) as work:
                 await work.connection.execute(
-                    delete(Blob).where(Blob.id.in_([row.id for row in doomed]), Blob.state == "doomed")
+                    delete(Blob).where(Blob.id.in_(gone), Blob.state == "doomed")
                 )
-        return len(doomed)
+        return len(gone)
 
 
 async def read_file(path: Path) -> AsyncIterator[bytes]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from computor_core.assessment.model import Visibility
 from computor_core.assessment.report import TestReport, Verdict
@@ -121,6 +121,18 @@ class ResultService:
         )
 
     async def _refund(self, work: UnitOfWork, run: TestRun) -> None:
+        """Give the attempt back that the submission used; testing it again has used none.
+
+        A submission has one unfinished test at a time, so its first one is the one that no other
+        has finished before.
+        """
+        earlier = await work.connection.scalar(
+            select(TestRun.id)
+            .where(TestRun.artifact_id == run.artifact_id, TestRun.id != run.id, TestRun.state == "finished")
+            .limit(1)
+        )
+        if earlier is not None:
+            return
         await work.connection.execute(
             update(SubmissionGroup)
             .where(SubmissionGroup.id == run.submission_group_id, SubmissionGroup.attempts_used > 0)

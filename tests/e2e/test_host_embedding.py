@@ -151,7 +151,9 @@ async def main(folder):
     settings = Settings.model_validate({
         "data_dir": folder,
         "plugins": {"enabled": ["auth_local", "storage_local", "git_local"]},
-        "auth": {"instances": {"default": {"type": "local", "time_cost": 1, "memory_kib": 64, "parallelism": 1}}},
+        "auth": {"instances": {"default": {
+            "type": "local", "time_cost": 1, "memory_kib": 64, "parallelism": 1
+        }}},
     })
     async with Computor(settings) as app, app.running():
         from computor_core.plugin_api.providers.auth import AuthProvider, SetPassword

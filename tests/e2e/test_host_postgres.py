@@ -30,9 +30,11 @@ async def hosts(postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[Host, 
 @pytest.fixture
 async def clients(hosts: tuple[Host, Host]) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """The same session, at each host."""
-    async with await hosts[0].signed_in() as here:
-        async with client_for(hosts[1].app, headers=dict(here.headers)) as there:
-            yield here, there
+    async with (
+        await hosts[0].signed_in() as here,
+        client_for(hosts[1].app, headers=dict(here.headers)) as there,
+    ):
+        yield here, there
 
 
 async def test_one_key_has_one_effect_over_both_hosts(

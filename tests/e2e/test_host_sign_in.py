@@ -245,6 +245,7 @@ async def test_all_devices_can_be_signed_out_at_once(host: Host) -> None:
 async def test_revoked_on_one_host_is_refused_on_the_other_at_the_next_request(
     host: Host, settings: Settings, admin: httpx.AsyncClient
 ) -> None:
+    user = (await admin.get("/api/v1/auth/session")).json()["user_id"]
     async with serving(settings) as second:
         elsewhere = client_for(second.app, headers=dict(admin.headers))
         async with elsewhere:
@@ -255,18 +256,22 @@ async def test_revoked_on_one_host_is_refused_on_the_other_at_the_next_request(
             assert (await elsewhere.get("/api/v1/users")).status_code == 401
             assert (await elsewhere.post("/api/v1/users", json={"given_name": "x"})).status_code == 401
             assert (await elsewhere.get("/api/v1/user")).status_code == 401
+            command = f"/api/v1/users/{user}/set-password"
+            assert (await elsewhere.post(command, json={"password": "x" * 20})).status_code == 401
 
 
 async def test_an_empty_list_is_not_the_answer_to_a_revoked_session(
     host: Host, settings: Settings, admin: httpx.AsyncClient
 ) -> None:
     """A guard that fails and a list without rows look alike to SQL, never to the caller."""
-    async with serving(settings) as second:
-        async with client_for(second.app, headers=dict(admin.headers)) as elsewhere:
-            empty = await elsewhere.get("/api/v1/courses")
-            assert (empty.status_code, empty.json()["data"]) == (200, [])
-            await admin.delete("/api/v1/auth/sessions")
-            assert (await elsewhere.get("/api/v1/courses")).status_code == 401
+    async with (
+        serving(settings) as second,
+        client_for(second.app, headers=dict(admin.headers)) as elsewhere,
+    ):
+        empty = await elsewhere.get("/api/v1/courses")
+        assert (empty.status_code, empty.json()["data"]) == (200, [])
+        await admin.delete("/api/v1/auth/sessions")
+        assert (await elsewhere.get("/api/v1/courses")).status_code == 401
 
 
 async def test_an_api_token_works_within_its_scopes_and_its_owners_rights(

@@ -40,8 +40,9 @@ class LocalRunnerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     minimum_isolation: Literal["auto", "bubblewrap", "namespaces", "none"] = Field(
-        default="namespaces",
-        description="Weakest isolation to run with; 'auto' takes what the machine allows, even none.",
+        default="auto",
+        description="Weakest isolation of this instance, where it shall be stronger than the "
+        "deployment's [runner] minimum_isolation.",
     )
     concurrency: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="Jobs at the same time."

@@ -182,6 +182,7 @@ def run_command(service: EntityService, command: Command) -> Handler:
             work,
             has_body=model is not None,
             keeps_answers=keeps_answers,
+            proven=True,
         )
 
     return handle
@@ -196,10 +197,25 @@ async def _change_with_body(
     *,
     has_body: bool = True,
     keeps_answers: bool = True,
+    proven: bool = False,
 ) -> Answer:
+    """Carry a change out, once for each idempotency key.
+
+    Args:
+        request: The request.
+        context: The host's view of it.
+        action: The action that it needs.
+        endpoint: The entity.
+        work: Makes the change, given the caller, the body and the claim of the key.
+        has_body: Whether there is a body to read.
+        keeps_answers: Whether the answer may be kept: it, and the body, hold no secret.
+        proven: Whether the caller is proven before; commands run code that isn't the entity
+            service's, so nothing is left to its statements.
+    """
     key = key_of(context.headers.get("idempotency-key")) if keeps_answers else None
-    # A kept answer is given without any guarded statement, so its reader is proven first.
-    caller = await (context.recalled_principal() if key is None else context.principal())
+    # A kept answer is given without any guarded statement, so its reader is proven first, too.
+    remembered = key is None and not proven
+    caller = await (context.recalled_principal() if remembered else context.principal())
     require_caller(context, caller, action, endpoint)
     refuse_query(request.query_params)
     raw = await read_json(request) if has_body else b""
