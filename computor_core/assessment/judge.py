@@ -12,11 +12,11 @@ from decimal import Decimal
 
 from computor_core.assessment import call_cases, program_cases, unit_cases
 from computor_core.assessment.build import COMPILE, phase_cases
-from computor_core.assessment.model import FunctionCallGroup, PytestGroup, TestSpec
+from computor_core.assessment.model import FunctionCallGroup, Integrity, PytestGroup, TestSpec
 from computor_core.assessment.outcome import CaseOutcome, result_of
 from computor_core.assessment.report import CaseResult, CaseStatus, Replay, Section, TestReport, Verdict
 from computor_core.assessment.text import clean
-from computor_core.plugin_api.providers.runner import RunJob, RunReport
+from computor_core.plugin_api.providers.runner import Isolation, RunJob, RunReport
 
 
 def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
@@ -64,12 +64,17 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
         verdict=_verdict(cases, limit),
         points=sum((case.points for case in cases), Decimal(0)),
         max_points=spec.max_points,
-        integrity=spec.integrity,
+        integrity=_integrity(spec, report),
         limit_exceeded=limit,
         cases=tuple(cases),
         sections=tuple(sections),
         replay=replay,
     )
+
+
+def _integrity(spec: TestSpec, report: RunReport) -> Integrity:
+    """The specification's; without isolation nothing keeps a program from its judge."""
+    return Integrity.IN_PROCESS if report.isolation is Isolation.NONE else spec.integrity
 
 
 def _verdict(cases: Sequence[CaseResult], limit: str) -> Verdict:

@@ -9,7 +9,8 @@ import click
 
 from computor_core.cli.deployment import inspect_deployment, sound_deployment
 from computor_core.errors import PluginError
-from computor_core.plugins.registries import Registries
+from computor_core.plugins.loader import PluginSet
+from computor_core.plugins.report import plugin_error
 from computor_core.targets import load_target
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def open_application() -> AbstractAsyncContextManager[Application]:
 
 
 @functools.cache
-def _registries() -> Registries:
-    return inspect_deployment().assembly.plugins.registries
+def _plugins() -> PluginSet:
+    return inspect_deployment().assembly.plugins
 
 
 class PluginCommands(click.Group):
@@ -47,7 +48,7 @@ class PluginCommands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the plugin's commands."""
-        return sorted(name for plugin, name in _registries().commands if plugin == self._plugin)
+        return sorted(name for plugin, name in _plugins().registries.commands if plugin == self._plugin)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command.
@@ -55,7 +56,7 @@ class PluginCommands(click.Group):
         Raises:
             PluginError: It can't be imported, or is no click command.
         """
-        registered = _registries().commands.get((self._plugin, cmd_name))
+        registered = _plugins().registries.commands.get((self._plugin, cmd_name))
         if registered is None:
             return None
         target = registered.registration.target
@@ -71,7 +72,7 @@ class PluginCommands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with the registered summaries; nothing is imported."""
         rows = [
-            (name, _registries().commands[self._plugin, name].registration.summary)
+            (name, _plugins().registries.commands[self._plugin, name].registration.summary)
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
@@ -83,10 +84,17 @@ class Extensions(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the plugins that have commands."""
-        return sorted({plugin for plugin, _name in _registries().commands})
+        return sorted({plugin for plugin, _name in _plugins().registries.commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A plugin's group."""
+        """A plugin's group.
+
+        Raises:
+            PluginError: The plugin is enabled and can't be used.
+        """
+        problems = [problem for problem in _plugins().problems if problem.plugin == cmd_name]
+        if problems:
+            raise plugin_error(problems)
         return PluginCommands(cmd_name) if cmd_name in self.list_commands(ctx) else None
 
 

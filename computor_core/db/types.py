@@ -64,10 +64,22 @@ class ScaledDecimal(TypeDecorator[Decimal]):
         """Scale to an integer."""
         if value is None:
             return None
+        return self.require_exact(value)
+
+    def require_exact(self, value: Decimal) -> int:
+        """The integer that a value is kept as.
+
+        Raises:
+            ValueError: It isn't finite, has too many decimal places or doesn't fit 64 bits.
+        """
+        if not value.is_finite():
+            raise ValueError(f"{value} isn't a number")
         scaled = value.scaleb(self.digits)
         whole = int(scaled)
         if scaled != whole:
             raise ValueError(f"{value} has more than {self.digits} decimal places")
+        if not -(2**63) <= whole < 2**63:
+            raise ValueError(f"{value} is too large")
         return whole
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:

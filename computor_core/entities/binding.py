@@ -306,9 +306,10 @@ class _Check:
     def _delegation(self) -> Iterator[str]:
         delegation = self.entity.registration.delegation
         if delegation is None:
-            columns = {key.target_fullname for column in self.entity.table.c for key in column.foreign_keys}
-            if "role.id" in columns and self._settable():
-                yield "it gives roles without a delegation rule"
+            for field in sorted(self._settable()):
+                keys = self.entity.table.c[field].foreign_keys if self.entity.has(field) else ()
+                if any(key.target_fullname == "role.id" for key in keys):
+                    yield f"{field} gives a role without a delegation rule"
             return
         for column in (delegation.field, delegation.scope_field):
             if column and not self.entity.has(column):

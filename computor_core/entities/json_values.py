@@ -63,12 +63,32 @@ def from_json(kind: TypeEngine[Any], value: object) -> object:
     if isinstance(kind, Uuid):
         return UUID(str(value))
     if isinstance(kind, UtcDateTime):
-        return datetime.fromisoformat(str(value))
+        instant = datetime.fromisoformat(str(value))
+        if instant.tzinfo is None:
+            raise ValueError("an instant without an offset")
+        return instant
     if isinstance(kind, ScaledDecimal):
-        return Decimal(str(value))
-    if isinstance(value, kind.python_type):
-        return value
-    raise ValueError("not a value of the column's type")
+        number = Decimal(str(value))
+        kind.require_exact(number)
+        return number
+    if not isinstance(value, kind.python_type) or isinstance(value, bool) != (kind.python_type is bool):
+        raise ValueError("not a value of the column's type")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("more than the column can hold")
+    if isinstance(value, str):
+        require_storable(value)
+    return value
+
+
+def require_storable(text: str) -> None:
+    """Refuse text that PostgreSQL can't store: NUL and lone surrogates.
+
+    Raises:
+        ValueError: It holds one.
+    """
+    if "\x00" in text:
+        raise ValueError("text can't hold NUL")
+    text.encode()
 
 
 def row_id_of(kind: TypeEngine[Any], row_id: UUID | str) -> UUID | str:
@@ -79,6 +99,7 @@ def row_id_of(kind: TypeEngine[Any], row_id: UUID | str) -> UUID | str:
     """
     if isinstance(kind, Uuid):
         return row_id if isinstance(row_id, UUID) else UUID(row_id)
+    require_storable(str(row_id))
     return str(row_id)
 
 

@@ -6,12 +6,13 @@ the very classes that the server validates with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "UNCHANGED",
@@ -23,6 +24,7 @@ __all__ = [
     "Dto",
     "EntityInterface",
     "Equals",
+    "InputDto",
     "ListQuery",
     "OneOf",
     "ReadDto",
@@ -92,7 +94,26 @@ class Dto(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=False)
 
 
-class CreateDto(Dto):
+class InputDto(Dto):
+    """Root of what callers send; text with NUL is refused, since PostgreSQL can't store it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_nul(cls, sent: Any) -> Any:  # noqa: ANN401 - whatever was sent
+        if _holds_nul(sent):
+            raise ValueError("text can't hold NUL")
+        return sent
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(key) or _holds_nul(inner) for key, inner in value.items())
+    return isinstance(value, list | tuple) and any(map(_holds_nul, value))
+
+
+class CreateDto(InputDto):
     """Root of the bodies that create a row."""
 
 
@@ -105,7 +126,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
         field.pop("default", None)
 
 
-class UpdateDto(Dto):
+class UpdateDto(InputDto):
     """Root of the bodies that change a row.
 
     Every field has the default :data:`UNCHANGED`, which isn't a value of its type: only fields
@@ -132,7 +153,7 @@ class EntityFields(ReadDto):
     updated_at: datetime = Field(description="When the row was changed last, UTC.")
 
 
-class ListQuery(Dto):
+class ListQuery(InputDto):
     """Root of the query DTOs: what every list understands."""
 
     limit: int = Field(50, ge=1, le=200, description="Most rows on the page.")

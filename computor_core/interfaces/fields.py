@@ -24,7 +24,9 @@ def _time_zone(name: str) -> str:
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(value, separators=(",", ":")).encode()) > MAX_PROPERTIES_BYTES:
+    # Fails on what JSON has no form for (NaN) and on lone surrogates, which PostgreSQL refuses.
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    if len(text.encode()) > MAX_PROPERTIES_BYTES:
         raise ValueError(f"more than {MAX_PROPERTIES_BYTES} bytes of JSON")
     return value
 

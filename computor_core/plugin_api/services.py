@@ -19,7 +19,7 @@ __all__ = ["AccessDecisions", "Application", "CoreServices", "OpenApplication"]
 
 
 class CoreServices(Protocol):
-    """What core does for a provider at run time."""
+    """What core does for a plugin at run time."""
 
     @property
     def pushes(self) -> PushReceiver:

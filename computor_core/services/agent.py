@@ -29,7 +29,7 @@ from computor_core.model import Artifact, ExampleVersion, TestRun
 from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.formats import FileRole
 from computor_core.plugin_api.providers.runner import Isolation, TestRunner
-from computor_core.services.test_queue import LEASE, LeasedJob, JobLeaseLostError
+from computor_core.services.test_queue import LEASE, JobLeaseLostError, LeasedJob
 from computor_core.services.trees import FileEntry
 
 if TYPE_CHECKING:

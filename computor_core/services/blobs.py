@@ -8,7 +8,7 @@ way round: the row is doomed, the bytes go, the row goes, and nobody builds on a
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from sqlalchemy import case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from computor_core.db.types import new_id
+from computor_core.db.unit_of_work import unit_companion
 from computor_core.errors import ConflictError, ProviderUnavailableError, UnavailableError
 from computor_core.failpoints import failpoint
 from computor_core.model import Blob
@@ -61,6 +62,20 @@ class BlobService:
         unique = {item.entry.sha256: item for item in files}
         if not unique:
             return
+        # Staging is bookkeeping of its own: what goes with the request's change (an idempotency
+        # key) belongs to the unit that refers to the blobs.
+        companion = unit_companion.set(None)
+        try:
+            await self._stage_rows(instance, unique)
+        finally:
+            unit_companion.reset(companion)
+        failpoint("blobs.after_rows")
+        storage = self._storage(instance)
+        for digest, item in unique.items():
+            await storage.put(PutBlob(read_file(item.location), sha256=digest, max_bytes=item.entry.size))
+        failpoint("blobs.after_bytes")
+
+    async def _stage_rows(self, instance: str, unique: Mapping[str, SpooledFile]) -> None:
         async with self._app.uow(_SYSTEM) as work:
             until = work.now + STAGING_TIME
             insert = (sqlite if work.is_sqlite else postgresql).insert(Blob)
@@ -85,11 +100,6 @@ class BlobService:
             states = (await work.connection.execute(statement.values(rows))).all()
             if any(state == "doomed" for _digest, state in states):
                 raise ProviderUnavailableError("a file is being removed from storage", retry_after=5)
-        failpoint("blobs.after_rows")
-        storage = self._storage(instance)
-        for digest, item in unique.items():
-            await storage.put(PutBlob(read_file(item.location), sha256=digest, max_bytes=item.entry.size))
-        failpoint("blobs.after_bytes")
 
     async def reference(self, work: UnitOfWork, instance: str, entries: Iterable[FileEntry]) -> None:
         """Add one reference to each distinct blob, in the unit that needs them.
@@ -195,9 +205,7 @@ class BlobService:
                 gone.append(row.id)
         if gone:
             async with self._app.uow(_SYSTEM) as work:
-                await work.connection.execute(
-                    delete(Blob).where(Blob.id.in_(gone), Blob.state == "doomed")
-                )
+                await work.connection.execute(delete(Blob).where(Blob.id.in_(gone), Blob.state == "doomed"))
         return len(gone)
 
 

@@ -49,7 +49,7 @@ class Environment:
         nothing is fetched and nothing of the workspace comes along: neither an editable install's
         path nor its metadata.
         """
-        venv.create(folder / "env", with_pip=True)
+        venv.create(folder / "env", symlinks=True, with_pip=True)
         environment = cls(folder / "env", folder / "deployment")
         environment.deployment.mkdir()
         libraries = folder / "libraries"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -149,13 +151,15 @@ def test_the_plugin_takes_nothing_of_computor_but_its_public_surface(wheels: lis
         ("import computor_fastapi_host", "computor_fastapi_host"),
     ],
 )
-def test_a_use_of_something_private_would_be_found(tmp_path: Path, line: str, named: str) -> None:
-    shutil.copytree(EXAMPLES / "notes", tmp_path / "notes")
-    with (tmp_path / "notes/computor_notes/access.py").open("a") as file:
-        file.write(f"\n{line}\n")
-    (wheel,) = build_wheels(tmp_path / "wheels", [tmp_path / "notes"])
-    (found,) = private_uses(wheel)
-    assert found.startswith(f"computor_notes/access.py: {named}")
+def test_a_use_of_something_private_would_be_found(
+    wheels: list[Path], tmp_path: Path, line: str, named: str
+) -> None:
+    (wheel,) = [item for item in wheels if item.name.startswith("computor_notes-")]
+    spoilt = Path(shutil.copy(wheel, tmp_path))
+    with zipfile.ZipFile(spoilt, "a") as archive:
+        archive.writestr("computor_notes/planted.py", f"{line}\n")
+    (found,) = private_uses(spoilt)
+    assert found.startswith(f"computor_notes/planted.py: {named}")
 
 
 def test_relative_imports_and_prose_are_no_uses() -> None:
@@ -376,8 +380,14 @@ def removed(deployment: Deployment) -> Deployment:
 
 
 @pytest.fixture(scope="module")
-def migrated(removed: Deployment) -> Deployment:
-    """The same after an upgrade with settings that don't name the plugin."""
+def first_start(removed: Deployment) -> subprocess.CompletedProcess[str]:
+    """What a start says to settings that don't name the plugin, before anything was migrated."""
+    return removed.environment.run("computor", "serve", "--port", "0", COMPUTOR_CONFIG="without.toml")
+
+
+@pytest.fixture(scope="module")
+def migrated(removed: Deployment, first_start: subprocess.CompletedProcess[str]) -> Deployment:
+    """The deployment after an upgrade with settings that don't name the plugin."""
     removed.environment.must("computor", "db", "upgrade", COMPUTOR_CONFIG="without.toml")
     return removed
 
@@ -403,6 +413,19 @@ class TestRemoved:
         assert "notes: missing: it is enabled, and no distribution offers it" in done.stderr
         assert "take it out of plugins.enabled" in done.stderr
         assert "Traceback" not in done.stderr
+        command = removed.environment.run("computor", "x", "notes", "export", NOBODY)
+        assert command.returncode == 78
+        assert "no distribution offers it" in command.stderr
+
+    def test_a_role_that_it_left_behind_asks_for_an_upgrade(
+        self, first_start: subprocess.CompletedProcess[str]
+    ) -> None:
+        """A role's actions are rows; as long as an absent plugin's are there, they'd still count."""
+        assert first_start.returncode == 78
+        assert (
+            "the roles in the database aren't those of the installed code and plugins" in first_start.stderr
+        )
+        assert "run computor db upgrade" in first_start.stderr
 
     def test_core_migrates_with_the_table_still_there(self, migrated: Deployment) -> None:
         environment = migrated.environment
@@ -446,15 +469,16 @@ class TestRemoved:
         data = tmp_path / "var"
         shutil.copytree(migrated.data, data)
         before = rows(data / "computor.db", "SELECT * FROM notes_note ORDER BY id")
-        later = environment.site / "computor_core/migrations/versions/0002_later.py"
-        later.write_text(LATER_REVISION)
+        head = rows(data / "computor.db", "SELECT version_num FROM alembic_version")[0][0]
+        later = environment.site / "computor_core/migrations/versions/later.py"
+        later.write_text(LATER_REVISION.format(head=head))
         try:
             told = environment.must(
                 "computor", "db", "upgrade", COMPUTOR_CONFIG="without.toml", COMPUTOR_DATA_DIR=str(data)
             )
         finally:
             later.unlink()
-        assert "core: applied 0002" in told
+        assert "core: applied later" in told
         assert before
         assert rows(data / "computor.db", "SELECT * FROM notes_note ORDER BY id") == before
         assert rows(data / "computor.db", "PRAGMA foreign_key_check") == []
@@ -501,8 +525,8 @@ LATER_REVISION = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "later"
+down_revision = "{head}"
 branch_labels = None
 depends_on = None
 

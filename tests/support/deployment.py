@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -41,6 +42,7 @@ from computor_core.plugin_api.providers.runner import (
     RunReport,
     TestRunner,
 )
+from computor_core.services import agent
 from computor_core.services.submissions import Handover
 from computor_core.settings import Settings
 from computor_core.settings.assembly import assemble
@@ -126,15 +128,16 @@ class ScriptedRunner:
 
 
 def settings_for(folder: Path, **sections: Any) -> Settings:
-    """The embedded plugins in a folder, on whatever isolation the machine allows."""
+    """The embedded plugins in a folder, with two stores, on whatever isolation the machine allows."""
     return Settings.model_validate(
         {
             "data_dir": folder,
             "server": {"public_url": "http://127.0.0.1:8000"},
             "auth": {"instances": {"default": _FAST_HASH}},
+            "storage": {"instances": {"default": {"type": "local"}, "second": {"type": "local"}}},
             "runner": {
                 "minimum_isolation": "auto",
-                "instances": {"default": {"type": "local", "minimum_isolation": "auto"}},
+                "instances": {"default": {"type": "local"}},
             },
             **sections,
         }
@@ -163,8 +166,10 @@ async def opened(settings: Settings, *, running: bool, sandbox: bool = False) ->
         if not running:
             yield site
             return
-        async with app.running():
-            yield site
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(agent, "POLL", 0.05)  # the clock stands still, nobody tells that a wait is over
+            async with app.running():
+                yield site
 
 
 @contextmanager
@@ -178,6 +183,13 @@ def failing(provider: object, *methods: str, error: ComputorError | None = None)
         for name in methods:
             patch.setattr(provider, name, fail)
         yield
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something to become true."""
+    async with asyncio.timeout(60):
+        while not await holds():
+            await asyncio.sleep(0.02)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -294,6 +306,12 @@ class Deployment:
         assert job is not None
         assert job.job_id == test_run_id
         return job
+
+    async def finished(self, test_run_id: UUID) -> Any:
+        """A test run's row, once its workflow has come to its end."""
+        async with asyncio.timeout(60):
+            await self.app.workflows.wait(test_run_id)
+        return await self.run_of(test_run_id)
 
     async def run_of(self, test_run_id: UUID) -> Any:
         """A test run's row."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from computor_core.access.vocabulary import Vocabulary
@@ -30,7 +32,7 @@ def test_the_rights_name_only_actions_that_exist() -> None:
 
 def test_course_roles_are_cumulative() -> None:
     ladder = ["_student", "_tutor", "_lecturer", "_maintainer", "_owner"]
-    for lesser, greater in zip(ladder, ladder[1:], strict=False):
+    for lesser, greater in pairwise(ladder):
         assert ROLES[f"course:{lesser}"] < ROLES[f"course:{greater}"]
 
 
@@ -91,5 +93,5 @@ def test_a_role_that_only_looks_like_the_administrators_contains_what_it_says() 
 
 def test_a_role_with_an_unknown_action_stops_the_start() -> None:
     role = RoleRegistration("_x", ScopeKind.COURSE, "X", frozenset({"course.fly"}))
-    with pytest.raises(ConfigurationError, match="course:_x contains the unknown action course.fly"):
+    with pytest.raises(ConfigurationError, match=r"course:_x contains the unknown action course\.fly"):
         Vocabulary(actions.registrations(), [role])

@@ -65,6 +65,12 @@ class TestRows:
             ("student", [ROLES[0]]),
         ]
 
+    def test_a_plus_keeps_the_last_row_of_a_collection(self):
+        assert [label for label, _ in without_one(ROLES, "rules.branches+")] == [
+            "tutor / own / a",
+            "tutor / own / b",
+        ]
+
     def test_a_mapping_loses_one_key_at_a_time(self):
         @dataclass(frozen=True)
         class Entity:
@@ -79,7 +85,7 @@ class TestRows:
             {"get": "course.read"},
         ]
 
-    @pytest.mark.parametrize("path", ["nothing", "id", "rules.nothing", "actions.more"])
+    @pytest.mark.parametrize("path", ["nothing", "id", "rules.nothing", "actions.more", "rules+.branches"])
     def test_a_path_that_names_no_collection_is_an_error(self, path):
         with pytest.raises(ValueError, match="path"):
             list(without_one(ROLES, path))

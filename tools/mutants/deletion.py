@@ -1,8 +1,10 @@
 """Judges row mutants: one process, in a copy of the tree, that forks a child for each.
 
-Run as ``python -m tools.mutants.deletion REQUEST ANSWER`` with two JSON files. The parent imports
-what every child needs, so that a child costs little more than its tests. In a child the function
-that returns the registrations is replaced, also where it was imported to, and the tests run.
+Run as ``python -m tools.mutants.deletion REQUEST ANSWER`` with two JSON files. In a child the
+function that returns the registrations is replaced, also where it was imported to, and the tests
+run. The parent imports what the children need of other people's packages, so that a child costs
+little more than its tests; modules of the tree are left to the children, since any of them may read
+registrations when it is imported.
 """
 
 from __future__ import annotations
@@ -79,6 +81,8 @@ def judge(request: Request, scratch: Path) -> list[tuple[str, str]]:
     _, how = children.wait_for({children.start(0, registrations): 0})
     if how != "survived":
         raise RuntimeError(f"the tests fail without a mutant:\n{children.output(0)}")
+    for name in json.loads(children.imported.read_text(encoding="utf-8")):
+        importlib.import_module(name)
     waiting = list(enumerate(mutants, start=1))
     running: dict[int, int] = {}
     found: dict[int, str] = {}
@@ -103,6 +107,11 @@ class Children:
     original: Callable[[], Sequence[object]]
     request: Request
     scratch: Path
+
+    @property
+    def imported(self) -> Path:
+        """File with the names of the installed modules that the first child came to import."""
+        return self.scratch / "imported.json"
 
     def start(self, number: int, registrations: Sequence[object]) -> int:
         """Fork a child that runs the tests with these registrations, and return its process id."""
@@ -144,12 +153,15 @@ class Children:
                     [
                         "-x",
                         "-q",
+                        "-Wignore::pytest.PytestAssertRewriteWarning",  # hypothesis is imported already
                         "--hypothesis-profile=ci",
                         f"--basetemp={self.scratch / str(number)}",
                         *self.request.tests,
                     ]
                 )
             )
+            if number == 0:
+                self.imported.write_text(json.dumps(installed_modules()), encoding="utf-8")
         except BaseException:  # noqa: BLE001 - reported by the parent, with what was written
             traceback.print_exc()
         finally:
@@ -164,6 +176,16 @@ def replace_everywhere(original: object, replacement: object) -> None:
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if value is original:
                 setattr(module, name, replacement)
+
+
+def installed_modules() -> list[str]:
+    """Names of the imported modules that came from installed packages, in their order."""
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if "site-packages" in (getattr(module, "__file__", None) or "")
+        and getattr(getattr(module, "__spec__", None), "name", "") == name
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,8 +2,9 @@
 
 A path names collections: ``"actions"`` is the collection ``actions`` of each registration,
 ``"rules.branches"`` the collection ``branches`` of each element of ``rules``, ``""`` the
-registrations themselves. Collections are tuples, lists, sets and mappings; what holds them are
-dataclasses, copied with :func:`dataclasses.replace`.
+registrations themselves. A ``+`` at the end leaves alone the collections that would become empty.
+Collections are tuples, lists, sets and mappings; what holds them are dataclasses, copied with
+:func:`dataclasses.replace`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
-_NAMES = ("endpoint", "id", "name", "field", "column", "type")
+_NAMES = ("id", "name", "field", "column", "type", "endpoint", "action")
+"""Attributes that a row goes by: the first of them, then ``endpoint`` and ``action``."""
 
 
 def without_one(registrations: Sequence[object], path: str) -> Iterator[tuple[str, list[object]]]:
@@ -29,13 +31,19 @@ def without_one(registrations: Sequence[object], path: str) -> Iterator[tuple[st
     Raises:
         ValueError: The path names no collection.
     """
-    steps = path.split(".") if path else []
+    names, _, rest = path.partition("+")
+    if rest:
+        raise ValueError(f"path {path!r} has something after the +")
+    steps = names.split(".") if names else []
     for label, smaller in _without(list(registrations), steps, path):
         yield label, cast("list[object]", smaller)
 
 
 def _without(collection: object, steps: list[str], path: str) -> Iterator[tuple[str, object]]:
-    for position, (label, element) in enumerate(_elements(collection, path)):
+    elements = _elements(collection, path)
+    if not steps and path.endswith("+") and len(elements) == 1:
+        return
+    for position, (label, element) in enumerate(elements):
         if not steps:
             yield label, _rebuilt(collection, position, None)
             continue
@@ -75,7 +83,6 @@ def _rebuilt(collection: object, position: int, changed: object | None) -> objec
 def _label(row: object, index: int) -> str:
     if isinstance(row, str):
         return str(row)
-    named = next((str(value) for name in _NAMES if (value := getattr(row, name, None))), "")
-    action = getattr(row, "action", "")
-    text = f"{named} {action}".strip() if action else named
-    return text or f"{type(row).__name__} {index + 1}"
+    named = [str(value) for name in _NAMES if (value := getattr(row, name, None))]
+    also = [str(value) for name in _NAMES[-2:] if (value := getattr(row, name, None))]
+    return " ".join(dict.fromkeys([*named[:1], *also])) or f"{type(row).__name__} {index + 1}"

@@ -42,11 +42,17 @@ async def history_of(address: str, run_id: UUID) -> WorkflowHistory:
     return await handle.fetch_history()
 
 
+BUILD = "test"
+REPLAY_QUEUE = f"replay-{BUILD}"
+"""The task queue that the replayer says it serves."""
+
+
 def replayer() -> Replayer:
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Replayer(
         workflows=[ComputorRun],
         data_converter=pydantic_data_converter,
+        build_id=BUILD,
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
     )
 
@@ -60,7 +66,7 @@ async def test_a_history_of_everything_replays(
     app: EngineHostApp, engine: TemporalEngine, temporal_settings: TemporalSettings
 ) -> None:
     history = await record(app, engine, temporal_settings.address, "sample.everything", str(uuid4()), 1)
-    with entered(temporal_settings.task_queue, worker()):
+    with entered(REPLAY_QUEUE, worker()):
         await replayer().replay_workflow(history)
 
 
@@ -69,5 +75,5 @@ async def test_reordered_steps_are_noticed(
 ) -> None:
     history = await record(app, engine, temporal_settings.address, "sample.versions", str(uuid4()), 1)
     changed = worker(**{"sample.versions@1": samples.version(2).target})
-    with entered(temporal_settings.task_queue, changed), pytest.raises(NondeterminismError):
+    with entered(REPLAY_QUEUE, changed), pytest.raises(NondeterminismError):
         await replayer().replay_workflow(history)

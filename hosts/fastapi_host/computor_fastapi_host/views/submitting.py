@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import anyio
 from fastapi import Query, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
@@ -13,7 +16,9 @@ from computor_core.interfaces.submitting import SubmissionAccepted
 from computor_core.plugin_api.http import APIRouter, CurrentPrincipal, needs
 from computor_core.services.artifacts import pack_artifact
 from computor_core.services.submissions import Handover
+from computor_fastapi_host.bodies import Answer
 from computor_fastapi_host.context import host_request
+from computor_fastapi_host.idempotency import carry_out_once, claim_for, key_of
 from computor_fastapi_host.views.uploads import ARCHIVE_BODY, SUBMISSION_BYTES, receive_archive
 
 router = APIRouter(tags=["submissions"])
@@ -22,6 +27,7 @@ router = APIRouter(tags=["submissions"])
 @router.post(
     "/course-contents/{content_id}/submissions",
     status_code=201,
+    response_model=SubmissionAccepted,
     openapi_extra={**needs("submission.create"), **ARCHIVE_BODY},
 )
 async def submit(
@@ -29,8 +35,11 @@ async def submit(
     principal: CurrentPrincipal,
     content_id: UUID,
     official: Annotated[bool, Query(description="False for a practice run that uses no attempt.")] = True,
-) -> SubmissionAccepted:
-    """Submit an archive to an assignment, for one's own submission group."""
+) -> Response:
+    """Submit an archive to an assignment, for one's own submission group.
+
+    Sent again under the same `Idempotency-Key`, it is accepted once and answered the same.
+    """
     context = host_request(request)
     services = context.app.services
     handover = Handover(
@@ -39,11 +48,30 @@ async def submit(
         received_at=context.received_at,
         request_id=context.request_id,
     )
+    key = key_of(context.headers.get("idempotency-key"))
     async with context.read(principal) as unit:
-        await services.submissions.check_open(unit, content_id, official=official)
+        if key is None:
+            await services.submissions.check_open(unit, content_id, official=official)
+        else:
+            # A repetition may come when no attempt is left: the kept answer goes before the window.
+            await context.app.access.require(unit, "submission.create", "course-contents", content_id)
     async with services.submissions.spool() as folder:
         archive = await receive_archive(request, folder, limit=SUBMISSION_BYTES)
-        return await services.submissions.submit_archive(principal, content_id, archive, handover)
+
+        async def accept() -> Answer:
+            accepted = await services.submissions.submit_archive(principal, content_id, archive, handover)
+            return Answer.of(201, accepted.model_dump(mode="json"))
+
+        if key is None:
+            return (await accept()).response()
+        asked = f"{official} {await anyio.to_thread.run_sync(_digest, archive)}"
+        claim = claim_for(principal, request.method, request.url.path, key, asked.encode())
+        return (await carry_out_once(context.app, claim, lambda _claim: accept())).response()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 @router.get(
