@@ -21,17 +21,17 @@ settle = Step[Settlement, None]("release.settle", timeout=minutes(1), retry=Retr
 
 @workflow("course.release", version=1, finalizer=settle)
 async def release(ctx: WorkflowContext, course: CourseRef) -> Released:
-    """Publish the course's repositories, mark its assignments as deployed, provide for students."""
-    template = await ctx.step(publish_template, course)
-    reference = await ctx.step(publish_reference, course)
-    released = await ctx.step(
-        finish,
-        Publications(
-            course_id=course.course_id,
-            template_commit=template.commit,
-            reference_commit=reference.commit,
-        ),
-    )
+    """Publish the course's repositories, mark its assignments as deployed, provide for students.
+
+    Should another release of the course begin meanwhile, both publish all that both want.
+    """
+    while True:
+        template = await ctx.step(publish_template, course)
+        reference = await ctx.step(publish_reference, course)
+        published = Publications(course_id=course.course_id, template=template, reference=reference)
+        released = await ctx.step(finish, published)
+        if not released.outdated:
+            break
     while (await ctx.step(provision, course)).more:
         await ctx.progress({"stage": "repositories"})
     return released

@@ -18,23 +18,25 @@ class CourseRef(_Payload):
 
 
 class Published(_Payload):
-    """The commit that a course's repository is at."""
+    """The commit that a course's repository is at, and the digest of the assignments it holds."""
 
     commit: str
+    assignments: str
 
 
 class Publications(_Payload):
-    """Both repositories are up to date."""
+    """What was published of a course."""
 
     course_id: UUID
-    template_commit: str
-    reference_commit: str
+    template: Published
+    reference: Published
 
 
 class Released(_Payload):
-    """How many assignments were released."""
+    """How many assignments were released; ``outdated`` when others are to be by now."""
 
     released: int
+    outdated: bool = False
 
 
 class More(_Payload):

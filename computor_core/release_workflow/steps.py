@@ -7,24 +7,31 @@ from uuid import UUID
 from computor_core.plugin_api.workflows import RunState, Settlement, StepContext
 from computor_core.release_workflow.dtos import CourseRef, More, Publications, Published, Released
 from computor_core.services.core import services_of
+from computor_core.services.releases import Publication
 
 
 async def publish_template(ctx: StepContext, course: CourseRef) -> Published:
     """Commit the template tree."""
-    return Published(commit=await services_of(ctx).releases.publish(course.course_id, "template"))
+    return await _publish(ctx, course, "template")
 
 
 async def publish_reference(ctx: StepContext, course: CourseRef) -> Published:
     """Commit the reference tree."""
-    return Published(commit=await services_of(ctx).releases.publish(course.course_id, "reference"))
+    return await _publish(ctx, course, "reference")
 
 
-async def finish(ctx: StepContext, publications: Publications) -> Released:
+async def _publish(ctx: StepContext, course: CourseRef, purpose: str) -> Published:
+    done = await services_of(ctx).releases.publish(course.course_id, purpose)
+    return Published(commit=done.commit, assignments=done.assignments)
+
+
+async def finish(ctx: StepContext, published: Publications) -> Released:
     """Mark the assignments as deployed."""
-    released = await services_of(ctx).releases.finish(
-        publications.course_id, publications.template_commit, publications.reference_commit
-    )
-    return Released(released=released)
+    template, reference = [
+        Publication(item.commit, item.assignments) for item in (published.template, published.reference)
+    ]
+    released = await services_of(ctx).releases.finish(published.course_id, template, reference)
+    return Released(released=released or 0, outdated=released is None)
 
 
 async def provision(ctx: StepContext, course: CourseRef) -> More:

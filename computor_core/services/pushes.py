@@ -8,8 +8,8 @@ completion are one transaction, so a push is never submitted twice.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -28,7 +28,7 @@ from computor_core.errors import (
 )
 from computor_core.failpoints import failpoint
 from computor_core.model import CourseContent, CourseMember, CourseRepository, MemberRepository, PushIntent
-from computor_core.plugin_api.principal import Principal
+from computor_core.plugin_api.principal import Principal, ScopeKind
 from computor_core.plugin_api.providers.git import (
     GitHost,
     Push,
@@ -38,7 +38,7 @@ from computor_core.plugin_api.providers.git import (
     RefUpdate,
     RepositoryAccess,
 )
-from computor_core.services.submissions import Handover
+from computor_core.services.submissions import AlreadySubmittedError, Handover
 from computor_core.services.trees import (
     EXECUTABLE,
     REGULAR,
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from computor_core.app import Computor
     from computor_core.interfaces.submitting import SubmissionAccepted
 
+log = logging.getLogger(__name__)
+
 SUBMIT_PREFIX = "refs/heads/submit/"
 OPEN_STATES = ("pending", "moved")
 """States of an intent that somebody has still to complete."""
@@ -60,14 +62,6 @@ MOVED_AGE = timedelta(minutes=1)
 """How long after its refs moved a push is left to the request that carried it."""
 
 _SYSTEM = Principal.system("core:pushes")
-
-
-@dataclass(frozen=True, slots=True)
-class _Repository:
-    """A member's repository that a principal may push to."""
-
-    id: UUID
-    course_id: UUID
 
 
 class PushService:
@@ -86,13 +80,22 @@ class PushService:
         async with self._app.read(principal) as unit:
             if not await self._app.access.still_valid(unit):
                 return None
-            own = await self._member_repository(principal, instance, external_id)
+            own = (
+                await unit.connection.execute(
+                    select(CourseMember.user_id, CourseMember.course_id)
+                    .join(MemberRepository, MemberRepository.course_member_id == CourseMember.id)
+                    .where(
+                        MemberRepository.git_instance == instance,
+                        MemberRepository.external_id == external_id,
+                    )
+                )
+            ).one_or_none()
             if own is not None:
-                owner, course_id = own
-                action = "submission.create" if owner == principal.user_id else "submission.read"
-                if not await self._allowed(principal, action, course_id):
+                mine = own.user_id == principal.user_id
+                action = "submission.create" if mine else "submission.read"
+                if not await self._app.access.allowed_at(unit, action, ScopeKind.COURSE, own.course_id):
                     return None
-                return RepositoryAccess.WRITE if owner == principal.user_id else RepositoryAccess.READ
+                return RepositoryAccess.WRITE if mine else RepositoryAccess.READ
             row = (
                 await unit.connection.execute(
                     select(CourseRepository.course_id, CourseRepository.purpose).where(
@@ -106,26 +109,6 @@ class PushService:
             action = "course.read" if row.purpose == "template" else "content.write"
             allowed = await self._app.access.allowed(unit, action, "courses", row.course_id)
             return RepositoryAccess.READ if allowed else None
-
-    async def _member_repository(
-        self, principal: Principal, instance: str, external_id: str
-    ) -> tuple[UUID, UUID] | None:
-        async with self._app.read(principal) as unit:
-            row = (
-                await unit.connection.execute(
-                    select(CourseMember.user_id, CourseMember.course_id)
-                    .join(MemberRepository, MemberRepository.course_member_id == CourseMember.id)
-                    .where(
-                        MemberRepository.git_instance == instance,
-                        MemberRepository.external_id == external_id,
-                    )
-                )
-            ).one_or_none()
-            return (row.user_id, row.course_id) if row else None
-
-    async def _allowed(self, principal: Principal, action: str, course_id: UUID) -> bool:
-        async with self._app.read(principal) as unit:
-            return await self._app.access.allowed_at(unit, action, "course", course_id)
 
     async def begin(self, push: Push) -> PushDecision:
         """Decide on each ref and write an intent for each submitting one.
@@ -168,7 +151,9 @@ class PushService:
         return PushDecision(push_id, refused)
 
     async def _target(self, push: Push, course_id: UUID, ref_update: RefUpdate) -> UUID:
-        path = ref_update.ref.removeprefix(SUBMIT_PREFIX).replace("/", ".")
+        directory = ref_update.ref.removeprefix(SUBMIT_PREFIX)
+        # "week.hello" is no other name of the directory "week/hello".
+        path = directory.replace("/", ".") if "." not in directory else ""
         async with self._app.read(push.principal, now=push.received_at) as unit:
             content_id = await unit.connection.scalar(
                 select(CourseContent.id).where(
@@ -176,11 +161,11 @@ class PushService:
                 )
             )
             if content_id is None:
-                raise NotFoundError(f"this course has no assignment {path}")
+                raise NotFoundError(f"this course has no assignment {directory}")
             try:
                 await self._app.services.submissions.check_open(unit, content_id, official=True)
             except (NotFoundError, ForbiddenError) as error:
-                raise NotFoundError(f"this course has no assignment {path}") from error
+                raise NotFoundError(f"this course has no assignment {directory}") from error
         return content_id
 
     def _intent(
@@ -202,6 +187,7 @@ class PushService:
             old_commit=ref_update.old,
             new_commit=ref_update.new,
             received_at=push.received_at,
+            updated_at=self._app.clock.now(),  # the sweeper's patience counts from here
             created_by=push.principal.user_id,
         )
 
@@ -221,21 +207,31 @@ class PushService:
     async def sweep(self, *, everything: bool = False) -> int:
         """Complete or discard intents that a crash left behind; returns how many were looked at.
 
+        One that can't be dealt with now waits for the next time and keeps no other one waiting.
+
         Args:
             everything: Also the youngest ones: right at the start of the only host.
         """
         now = self._app.clock.now()
         left = await self._open_intents(PushIntent.received_at <= now)
         for intent in left:
-            host, _external_id = await self._host(intent)
-            patience = MOVED_AGE if intent.state == "moved" else host.longest_push
-            if not everything and max(intent.received_at, intent.updated_at) + patience > now:
-                continue  # it may still be under way
-            if intent.state == "moved" or await self._moved(intent):
-                await self._complete(intent)
-            else:
-                await self._close(intent, "discarded", "the ref didn't move")
+            try:
+                await self._sweep(intent, now, everything=everything)
+            except UnavailableError as error:
+                log.warning("the push %s waits: %s", intent.push_id, error.message)
+            except Exception:
+                log.exception("the push %s can't be completed", intent.push_id)
         return len(left)
+
+    async def _sweep(self, intent: PushIntent, now: datetime, *, everything: bool) -> None:
+        host, _external_id = await self._host(intent)
+        patience = MOVED_AGE if intent.state == "moved" else host.longest_push
+        if not everything and max(intent.received_at, intent.updated_at) + patience > now:
+            return  # it may still be under way
+        if intent.state == "moved" or await self._moved(intent):
+            await self._complete(intent)
+        else:
+            await self._close(intent, "discarded", "the ref didn't move")
 
     async def _open_intents(self, condition: ColumnElement[bool]) -> list[PushIntent]:
         async with self._app.uow(_SYSTEM) as work:
@@ -287,8 +283,10 @@ class PushService:
         try:
             accepted = await self._submit(intent, directory)
         except UnavailableError as error:
-            # The intent stays pending; the sweeper goes on when the server is back.
+            # The intent stays open; the sweeper goes on when the server is back.
             return f"{directory}: received; it is submitted as soon as possible ({error.message})"
+        except AlreadySubmittedError:
+            return f"{directory}: {await self._ending(intent)}"
         except ProviderNotFoundError:
             await self._close(intent, "refused", "the commit has no such directory")
             return f"{directory}: NOT submitted: the commit has no directory {directory}/"
@@ -299,6 +297,16 @@ class PushService:
             f"{directory}: submitted, receipt {accepted.receipt.sequence} {accepted.receipt.hash[:16]}, "
             f"test {accepted.test_run_id}"
         )
+
+    async def _ending(self, intent: PushIntent) -> str:
+        """What somebody else has made of an intent meanwhile."""
+        async with self._app.read(_SYSTEM) as unit:
+            row = (
+                await unit.connection.execute(
+                    select(PushIntent.state, PushIntent.message).where(PushIntent.id == intent.id)
+                )
+            ).one()
+        return "submitted" if row.state == "submitted" else f"NOT submitted: {row.message}"
 
     async def _submit(self, intent: PushIntent, directory: str) -> SubmissionAccepted:
         host, external_id = await self._host(intent)

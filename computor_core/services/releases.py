@@ -7,6 +7,7 @@ same time can't undo each other, and a step repeated after a crash finds nothing
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -36,7 +37,7 @@ from computor_core.plugin_api.providers.git import CommitTree, EnsureRepository,
 
 if TYPE_CHECKING:
     from computor_core.app import Computor
-    from computor_core.db.unit_of_work import UnitOfWork
+    from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
 
 _SYSTEM = Principal.system("core:releases")
 _AUTHOR = ("Computor", "computor@localhost")
@@ -45,9 +46,24 @@ EVERY_ROLE = frozenset(FileRole)
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """What a repository was brought to.
+
+    Attributes:
+        commit: The commit that its branch is at.
+        assignments: Digest of the assignments and example versions that it holds.
+    """
+
+    commit: str
+    assignments: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Deployment:
     """An assignment with its example version, as the tree needs it."""
 
+    content_id: UUID
+    version_id: UUID
     path: str
     title: str
     storage_instance: str
@@ -62,18 +78,25 @@ async def release_course(
     Raises:
         NotFoundError: No such course, or none that the principal may see.
         ForbiddenError: The principal may not release.
-        InvalidError: An assignment isn't of this course or has no example version.
+        InvalidError: An assignment isn't of this course, is archived or has no example version, or
+            its example's verdicts are worth less than it demands.
     """
     async with app.uow(principal, request_id=request_id) as work:
         await app.access.require(work, "content.release", "courses", course_id)
-        statement = select(ContentDeployment).where(ContentDeployment.course_id == course_id)
+        statement = (
+            select(ContentDeployment)
+            .join(CourseContent, CourseContent.id == ContentDeployment.course_content_id)
+            .where(ContentDeployment.course_id == course_id, CourseContent.archived_at.is_(None))
+        )
+        if not work.is_sqlite:
+            statement = statement.with_for_update(of=ContentDeployment)
         if body.course_content_ids is not None:
             statement = statement.where(ContentDeployment.course_content_id.in_(body.course_content_ids))
         found = (await work.session.execute(statement.order_by(ContentDeployment.id))).scalars().all()
         missing = set(body.course_content_ids or ()) - {item.course_content_id for item in found}
         if missing:
             raise InvalidError(
-                "some assignments have no example version",
+                "some assignments have no example version or are archived",
                 details={"course_content_ids": sorted(map(str, missing))},
             )
         await _require_integrity(work, course_id, [item.course_content_id for item in found])
@@ -128,15 +151,12 @@ class ReleaseService:
     def __init__(self, app: Computor) -> None:
         self._app = app
 
-    async def publish(self, course_id: UUID, purpose: str) -> str:
+    async def publish(self, course_id: UUID, purpose: str) -> Publication:
         """Bring the template or the reference repository to what the database says.
 
         Args:
             course_id: The course.
             purpose: ``"template"`` or ``"reference"``.
-
-        Returns:
-            The commit that the branch is at.
 
         Raises:
             ProviderConflictError: Somebody else moved the branch meanwhile; try again.
@@ -144,7 +164,9 @@ class ReleaseService:
         host, repository = await self._repository(course_id, purpose)
         head = await host.resolve(repository.external_id, f"refs/heads/{BRANCH}")
         roles = STUDENT_ROLES if purpose == "template" else EVERY_ROLE
-        files = await self._tree(course_id, roles)
+        async with self._app.read(_SYSTEM) as unit:
+            deployments = await self._deployments(unit, course_id)
+        files = await self._tree(deployments, roles)
         failpoint(f"release.before_{purpose}")
         commit = await host.commit_tree(
             CommitTree(
@@ -158,28 +180,39 @@ class ReleaseService:
         )
         await host.protect_branch(repository.external_id, BRANCH)
         failpoint(f"release.after_{purpose}")
-        return commit
+        return Publication(commit, _digest(deployments))
 
-    async def finish(self, course_id: UUID, template_commit: str, reference_commit: str) -> int:
-        """Mark what was being deployed as deployed; returns how many."""
+    async def finish(self, course_id: UUID, template: Publication, reference: Publication) -> int | None:
+        """Mark what was being deployed as deployed.
+
+        Args:
+            course_id: The course.
+            template, reference: What was published.
+
+        Returns:
+            How many; None, with nothing changed, when another release has begun since and the
+            repositories have to be published again.
+        """
         async with self._app.uow(_SYSTEM) as work:
-            rows = (
-                (
-                    await work.session.execute(
-                        select(ContentDeployment).where(
-                            ContentDeployment.course_id == course_id, ContentDeployment.state == "deploying"
-                        )
-                    )
-                )
-                .scalars()
-                .all()
+            statement = select(ContentDeployment).where(
+                ContentDeployment.course_id == course_id, ContentDeployment.state == "deploying"
             )
+            if not work.is_sqlite:
+                statement = statement.with_for_update()
+            rows = (await work.session.execute(statement.order_by(ContentDeployment.id))).scalars().all()
+            deployments = await self._deployments(work, course_id)
+            if {template.assignments, reference.assignments} != {_digest(deployments)}:
+                return None
+            held = {item.content_id for item in deployments}
             for row in rows:
+                if row.course_content_id not in held:
+                    row.state, row.message = "failed", "the assignment was archived meanwhile"
+                    continue
                 row.state, row.released_version_id = "deployed", row.example_version_id
                 row.deployed_at = row.deployed_at or work.now
-                row.template_commit, row.reference_commit = template_commit, reference_commit
+                row.template_commit, row.reference_commit = template.commit, reference.commit
                 work.emit(ContentReleased(course_id=course_id, course_content_id=row.course_content_id))
-        return len(rows)
+        return sum(row.state == "deployed" for row in rows)
 
     async def fail(self, course_id: UUID, reason: str) -> None:
         """Mark what was still being deployed as failed."""
@@ -224,6 +257,8 @@ class ReleaseService:
                 .all()
             )
         host = self._app.providers.get(GitHost, template.git_instance)
+        if not members or await host.resolve(template.external_id, f"refs/heads/{BRANCH}") is None:
+            return False  # an empty template: its first release is under way and provides for everybody
         base = await self._course_path(course_id)
         for member_id in members:
             repository = await host.ensure_repository(
@@ -297,8 +332,7 @@ class ReleaseService:
             ).one()
         return f"{row.path.replace('.', '/')}/{row.family}/{row.slug}"
 
-    async def _tree(self, course_id: UUID, roles: frozenset[FileRole]) -> list[TreeFile]:
-        deployments = await self._deployments(course_id)
+    async def _tree(self, deployments: list[_Deployment], roles: frozenset[FileRole]) -> list[TreeFile]:
         files = [TreeFile("README.md", _index(deployments).encode())]
         for item in deployments:
             folder = item.path.replace(".", "/")
@@ -306,33 +340,42 @@ class ReleaseService:
                 role = FileRole(entry["role"])
                 if role in roles:
                     content = await self._app.services.blobs.read(item.storage_instance, entry["sha256"])
-                    # Student files keep their place; the others get folders of their own beside them.
-                    prefix = folder if role in STUDENT_ROLES else f"{folder}/{role.value}"
+                    # Student files keep their place; the others get folders of their own beside it,
+                    # under names that no assignment and no student's file can have.
+                    prefix = folder if role in STUDENT_ROLES else f"{folder}.{role.value}"
                     files.append(TreeFile(f"{prefix}/{entry['path']}", content, entry["mode"]))
         return files
 
-    async def _deployments(self, course_id: UUID) -> list[_Deployment]:
+    async def _deployments(self, unit: ReadUnit, course_id: UUID) -> list[_Deployment]:
         """What the repositories shall hold: what is being released now, and what was before."""
         version_id = case(
             (ContentDeployment.state == "deploying", ContentDeployment.example_version_id),
             else_=ContentDeployment.released_version_id,
         )
-        async with self._app.read(_SYSTEM) as unit:
-            rows = (
-                await unit.connection.execute(
-                    select(
-                        CourseContent.path,
-                        CourseContent.title,
-                        ExampleVersion.storage_instance,
-                        ExampleVersion.files,
-                    )
-                    .join(ContentDeployment, ContentDeployment.course_content_id == CourseContent.id)
-                    .join(ExampleVersion, ExampleVersion.id == version_id)
-                    .where(CourseContent.course_id == course_id, CourseContent.archived_at.is_(None))
-                    .order_by(CourseContent.path)
+        rows = (
+            await unit.connection.execute(
+                select(
+                    CourseContent.id,
+                    ExampleVersion.id.label("version_id"),
+                    CourseContent.path,
+                    CourseContent.title,
+                    ExampleVersion.storage_instance,
+                    ExampleVersion.files,
                 )
-            ).all()
-        return [_Deployment(row.path, row.title, row.storage_instance, row.files) for row in rows]
+                .join(ContentDeployment, ContentDeployment.course_content_id == CourseContent.id)
+                .join(ExampleVersion, ExampleVersion.id == version_id)
+                .where(CourseContent.course_id == course_id, CourseContent.archived_at.is_(None))
+                .order_by(CourseContent.path)
+            )
+        ).all()
+        return [_Deployment(*row) for row in rows]
+
+
+def _digest(deployments: list[_Deployment]) -> str:
+    digest = hashlib.sha256()
+    for item in deployments:
+        digest.update(f"{item.content_id} {item.version_id} {item.path}\n".encode())
+    return digest.hexdigest()
 
 
 def _index(deployments: list[_Deployment]) -> str:

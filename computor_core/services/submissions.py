@@ -54,6 +54,10 @@ if TYPE_CHECKING:
     from computor_core.plugin_api.principal import Principal
 
 
+class AlreadySubmittedError(ConflictError):
+    """Somebody else has completed the push, or given it up, in the meantime."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handover:
     """How a submission came.
@@ -194,7 +198,7 @@ class SubmissionService:
             .values(state="submitted", artifact_id=artifact_id, message="")
         )
         if result.rowcount != 1:
-            raise ConflictError("the push was submitted already")
+            raise AlreadySubmittedError("the push was submitted already")
 
     async def _storage_instance(self, principal: Principal, content_id: UUID) -> str:
         async with self._app.read(principal) as unit:

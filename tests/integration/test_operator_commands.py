@@ -1,5 +1,6 @@
 """The operator's commands on a real deployment: ``config``, ``db``, ``doctor`` and ``x``."""
 
+import asyncio
 import json
 import stat
 import sys
@@ -16,7 +17,8 @@ from sqlalchemy import create_engine, text
 
 from computor_core.cli import extensions
 from computor_core.errors import ConfigurationError, PluginError
-from computor_core.plugin_api import CommandRegistration, PluginMeta, StepRegistration, hookimpl
+from computor_core.plugin_api import CommandRegistration, PluginMeta, Principal, StepRegistration, hookimpl
+from computor_core.plugin_api.services import OpenApplication
 from computor_core.plugins.discovery import InstalledPlugin
 from computor_core.settings import assembly, load_settings
 
@@ -384,7 +386,7 @@ def greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType
     )
     monkeypatch.setattr(assembly, "scan", lambda: (found,))
     (tmp_path / "computor.toml").write_text("[plugins]\nenabled = ['greeter']\n")
-    extensions._registries.cache_clear()
+    extensions._plugins.cache_clear()
     return module
 
 
@@ -414,3 +416,28 @@ def test_a_command_that_cant_run_says_why(run: Run, words: tuple[str, ...], stat
     found, _, err = run("x", *words)
     assert found == status
     assert says in err
+
+
+def test_a_plugins_command_opens_the_deployments_application(run: Run, greeter: types.ModuleType) -> None:
+    @click.command()
+    @click.pass_obj
+    def where(open_application: OpenApplication) -> None:
+        async def look() -> None:
+            async with open_application() as app, app.read(Principal.system("greeter")) as work:
+                click.echo(f"{app.context('greeter').plugin} {work.principal.name}")
+
+        asyncio.run(look())
+
+    greeter.greet = where  # type: ignore[attr-defined]
+    assert "there is no database" in run("x", "greeter", "greet")[2]
+    assert run("db", "upgrade")[0] == 0
+    assert run("x", "greeter", "greet") == (0, "greeter greeter\n", "")
+
+
+@pytest.mark.usefixtures("greeter")
+def test_commands_of_a_plugin_that_cant_be_used_say_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text("[plugins]\nenabled = ['greeter', 'farewell']\n")
+    status, _, err = run("x", "farewell", "wave")
+    assert status == 78
+    assert "farewell: missing: it is enabled, and no distribution offers it" in err
+    assert run("x", "greeter", "--help")[0] == 0

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from computor_runner_local.folder import collect_orphans, is_orphan, own_name, start_time
 from computor_runner_local.launcher.cgroups import PREFIX, own_groups
+from computor_runner_local.launcher.usage import descendants
 
 from computor_core.plugin_api.errors import ProviderUnavailableError
+from computor_core.plugin_api.providers.runner import Isolation
 from computor_core.testing.runner_jobs import job, processes_with, python, run_one, shell
 
 HOST = Path(__file__).parent / "host_that_dies.py"
@@ -29,6 +31,14 @@ async def until(condition, seconds: float = 20) -> None:
 
 def launchers(runner) -> list[int]:
     return processes_with(runner._name)
+
+
+def open_files(pid: int) -> list[Path]:
+    """A process's descriptors; [] where it lets nobody look."""
+    try:
+        return list(Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        return []
 
 
 def groups() -> set[Path]:
@@ -63,6 +73,21 @@ async def test_a_job_leaves_nothing(opened, work: Path) -> None:
             await runner.run(job(shell(script, collect=("file",))))
         assert {path.name for path in folder.iterdir()} == before
         assert not [path for group in groups() if runner._name in group.name for path in group.glob("job-*")]
+
+
+@pytest.mark.parametrize("level", [Isolation.BUBBLEWRAP, Isolation.NAMESPACES, Isolation.NONE])
+@pytest.mark.parametrize("cgroups", [True, False])
+async def test_many_jobs_leave_no_process_and_no_descriptor(opened, level: Isolation, cgroups: bool) -> None:
+    async with opened(level, Isolation.NONE, cgroups=cgroups) as runner:
+        if (await runner.probe()).isolation is not level:
+            pytest.skip(f"{level.value} doesn't work here")
+        counts = []
+        for _ in range(3):
+            for _ in range(10):
+                await runner.run(job(shell("true & exit 0")))
+            found = descendants(runner._launcher._process.pid)
+            counts.append((len(found), sum(len(open_files(process.pid)) for process in found)))
+        assert counts[0] == counts[1] == counts[2]
 
 
 async def test_a_killed_host_takes_its_jobs_along(work: Path) -> None:

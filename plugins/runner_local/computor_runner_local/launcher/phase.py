@@ -271,12 +271,12 @@ class PhaseRun:
             except ProcessLookupError:
                 pass  # the inner first process has ended by itself
         signal.pidfd_send_signal(watch, signal.SIGKILL)
-        _, status, used = os.wait4(pid, 0)
-        self._cpu = max(self._cpu, used.ru_utime + used.ru_stime)
         if init >= 0:
             # Its descriptor becomes readable when it has ended, and it ends last in its namespace.
             select.select([init], [], [])
             os.close(init)
+        status, cpu = _reap(pid)
+        self._cpu = max(self._cpu, cpu)
         return status
 
     def _drain(self, outputs: tuple[int, int]) -> None:
@@ -417,6 +417,23 @@ def _end_descendants(pid: int) -> tuple[int, float]:
         except ChildProcessError:
             return status, cpu
         time.sleep(0.001)
+
+
+def _reap(pid: int) -> tuple[int, float]:
+    """Reap all children, all of which are dying; orphans of the sandbox may be among them.
+
+    Returns:
+        The wait status of ``pid`` and the processor time of all of them.
+    """
+    status, cpu = -1, 0.0
+    while True:
+        try:
+            reaped, found, used = os.wait4(-1, 0)
+        except ChildProcessError:
+            return status, cpu
+        cpu += used.ru_utime + used.ru_stime
+        if reaped == pid:
+            status = found
 
 
 def _read_all(handle: int) -> bytes:
