@@ -24,6 +24,17 @@ from computor_fastapi_host.demo.course import (
 )
 
 ADMIN = "admin@example.org"
+SETTINGS = """
+[runner]
+minimum_isolation = "auto"
+
+[auth.instances.default]
+type = "local"
+time_cost = 1
+memory_kib = 8192
+parallelism = 1
+"""
+"""Cheap hashes: the tests sign in often, and sign-in isn't what they are about."""
 
 
 @dataclass
@@ -76,9 +87,9 @@ class Playground:
             return connection.execute(statement, values).fetchall()
 
 
-def build(folder: Path, example: Path, settings: str) -> Playground:
+def build(folder: Path, example: Path) -> Playground:
     """A migrated data folder with one student and one released assignment."""
-    (folder / "computor.toml").write_text(settings)
+    (folder / "computor.toml").write_text(SETTINGS)
     ground = Playground(folder / "data", server.free_port(), people.password(), httpx.Client(timeout=60))
     environment = ground.environment()
     server.run(environment, "db", "upgrade")

@@ -20,7 +20,6 @@ from tests.e2e.killing import Playground, build, died_by_kill, git
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE = EXAMPLES / "bash.count_words"
-SETTINGS = '[runner]\nminimum_isolation = "auto"\n'
 
 BEFORE_ACCEPTANCE = ("blobs.after_rows", "blobs.after_bytes", "submission.before_commit")
 AROUND_THE_OUTBOX = (
@@ -73,7 +72,7 @@ PUSHES = ("push.intended", "push.before_finish", "push.kept")
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Playground:
     """A released course that every test copies."""
-    return build(tmp_path_factory.mktemp("course"), EXAMPLE, SETTINGS)
+    return build(tmp_path_factory.mktemp("course"), EXAMPLE)
 
 
 @pytest.fixture

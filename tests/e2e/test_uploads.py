@@ -23,7 +23,7 @@ ZIP = {"Content-Type": "application/zip"}
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
-    ground = build(tmp_path_factory.mktemp("uploads"), EXAMPLE, '[runner]\nminimum_isolation = "auto"\n')
+    ground = build(tmp_path_factory.mktemp("uploads"), EXAMPLE)
     with ground.serving():
         yield ground
 
