@@ -36,9 +36,7 @@ def migrated_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)
-def deployment_settings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Settings:
+def deployment_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a migrated deployment."""
     from tests.support.deployment import migrate, settings_for
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -55,13 +56,13 @@ def _held(scope: ScopeKind) -> Select[tuple[str]]:
 
 
 def _delegation(scope: ScopeKind, credential: Credential) -> Select[Any]:
-    """What a role (``role_id``) contains, and which of it the caller holds at the scope."""
+    """What roles (``role_ids``) contain, and which of it the caller holds at the scope."""
     role, content = Role.__table__, RoleAction.__table__
     return select(
-        role.c.scope, content.c.action, content.c.action.in_(_held(scope)).label("held")
+        role.c.id, role.c.scope, content.c.action, content.c.action.in_(_held(scope)).label("held")
     ).select_from(
         _live(credential)
-        .outerjoin(role, role.c.id == bindparam("role_id"))
+        .outerjoin(role, role.c.id.in_(bindparam("role_ids", expanding=True)))
         .outerjoin(content, content.c.role_id == role.c.id)
     )
 
@@ -96,32 +97,38 @@ async def holds_at(
 
 
 async def require_delegable(
-    work: ReadUnit, role_id: str, scope: ScopeKind, scope_id: UUID | None, *, field: str = "role_id"
+    work: ReadUnit,
+    role_ids: Collection[str],
+    scope: ScopeKind,
+    scope_id: UUID | None,
+    *,
+    field: str = "role_id",
 ) -> None:
-    """Require that the caller may give this role at this scope.
+    """Require that the caller may give these roles at this scope; one statement.
 
-    That is: every action that the role contains is one that the caller holds there, by a role of
+    That is: every action that a role contains is one that the caller holds there, by a role of
     that scope or above, and may use with the presented token.
 
     Args:
         work: The unit.
-        role_id: The role to give, change or take away.
-        scope: The level at which it is held.
+        role_ids: The roles to give, change or take away.
+        scope: The level at which they are held.
         scope_id: Id of the organization, family or course; None globally.
         field: Name of the input field, for the message.
 
     Raises:
         InvalidError: There is no such role at this level.
-        ForbiddenError: The role contains an action that the caller lacks; ``details`` names them.
+        ForbiddenError: A role contains an action that the caller lacks; ``details`` names them.
         StalePrincipalError: The caller isn't live.
     """
+    wanted = sorted(set(role_ids))
     key = (scope, credential_of(work.principal))
     statement = _DELEGATIONS.get(key, lambda: _delegation(*key))
-    values = parameters(work.principal, work.now) | {"role_id": role_id, "scope_id": scope_id}
+    values = parameters(work.principal, work.now) | {"role_ids": wanted, "scope_id": scope_id}
     rows = (await work.connection.execute(statement, values)).all()
     if not rows:
         raise StalePrincipalError("the sign-in is no longer valid")
-    if rows[0].scope != scope.value:
+    if {row.id for row in rows if row.scope == scope.value} != set(wanted):
         raise InvalidError(
             f"there is no such role at this level ({scope.value})",
             fields=[FieldProblem(field, "unknown_role", f"not a role of the level {scope.value}")],
@@ -130,14 +137,16 @@ async def require_delegable(
         return
     scopes = work.principal.scopes
     lacking = sorted(
-        row.action
-        for row in rows
-        if row.action is not None and (not row.held or (scopes is not None and row.action not in scopes))
+        {
+            row.action
+            for row in rows
+            if row.action is not None and (not row.held or (scopes is not None and row.action not in scopes))
+        }
     )
     if lacking:
         raise ForbiddenError(
             "nobody gives, changes or takes away a role with actions that they lack",
-            details={"role_id": role_id, "lacking": lacking},
+            details={"role_ids": wanted, "lacking": lacking},
         )
 
 

@@ -284,7 +284,7 @@ class AccessEngine:
 
         See :func:`computor_core.access.delegation.require_delegable`.
         """
-        await delegation.require_delegable(work, role_id, ScopeKind(scope), scope_id)
+        await delegation.require_delegable(work, [role_id], ScopeKind(scope), scope_id)
 
     # --- why ------------------------------------------------------------------------------
 

@@ -251,12 +251,15 @@ class EntityWriter:
         rule = self._entity.registration.delegation
         return rule.field if rule is not None else ""
 
-    async def _require_delegable(self, work: UnitOfWork, row: Mapping[str, Any], role_id: str | None) -> None:
+    async def _require_delegable(
+        self, work: UnitOfWork, row: Mapping[str, Any], *role_ids: str | None
+    ) -> None:
         rule = self._entity.registration.delegation
-        if rule is None or role_id is None:
+        given = [role_id for role_id in role_ids if role_id is not None]
+        if rule is None or not given:
             return
         scope_id = row[rule.scope_field] if rule.scope_field else None
-        await delegation.require_delegable(work, role_id, rule.scope, scope_id, field=rule.field)
+        await delegation.require_delegable(work, given, rule.scope, scope_id, field=rule.field)
 
     async def _require_role_change(
         self, work: UnitOfWork, row: Mapping[str, Any], values: Mapping[str, Any]
@@ -265,8 +268,7 @@ class EntityWriter:
         rule = self._entity.registration.delegation
         if rule is None or rule.field not in values:
             return
-        await self._require_delegable(work, row, row[rule.field])
-        await self._require_delegable(work, row, values[rule.field])
+        await self._require_delegable(work, row, row[rule.field], values[rule.field])
         if rule.keep_one and row[rule.field] == rule.keep_one:
             await delegation.require_other_holder(
                 work,

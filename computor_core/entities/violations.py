@@ -60,11 +60,11 @@ def translate(error: IntegrityError, table: Table, known: Collection[str]) -> Co
 def _facts(error: IntegrityError, table: Table) -> tuple[str, str, list[str]]:
     """Kind of the constraint, its name and its columns, as far as the driver tells."""
     for cause in _causes(error):
-        state = getattr(cause, "sqlstate", None)
-        if state in _KINDS:
-            name = getattr(cause, "constraint_name", None) or ""
+        # SQLAlchemy's own error has the state too, but only asyncpg's below it knows the rule.
+        if (kind := _KINDS.get(getattr(cause, "sqlstate", None) or "")) and hasattr(cause, "constraint_name"):
+            name = cause.constraint_name or ""
             column = getattr(cause, "column_name", None)
-            return _KINDS[state], name, [column] if column else _columns_of(table, name)
+            return kind, name, [column] if column else _columns_of(table, name)
     match = _SQLITE.match(str(error.orig))
     if match is None:
         return "", "", []

@@ -26,6 +26,7 @@ from computor_core.plugin_api.registrations import HandlerTiming
 from computor_core.plugin_api.workflows import Retry
 from computor_core.targets import load_target
 from computor_core.workflows.database_time import database_time
+from computor_core.workflows.failures import failure_of
 from computor_core.workflows.leases import LeaderLease, LeaseLostError, release_all
 from computor_core.workflows.loops import Loop, running
 from computor_core.workflows.sequencer import Sequencer
@@ -275,7 +276,8 @@ class EventDispatcher:
     ) -> None:
         skip = None
         if error is not None:
-            text = f"{type(error).__name__}: {error}"[:_MAX_ERROR]
+            failure = failure_of(error, "handler_unexpected")
+            text = f"{failure.code}: {failure.message}"[:_MAX_ERROR]
             skip = {"consumer": name, "seq": seq, "plugin": plugin, "error": text}
         await self._move(name, at, {"seq": seq, "attempts": 0, "retry_at": None}, skip)
 

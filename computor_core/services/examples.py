@@ -10,6 +10,7 @@ from uuid import UUID
 
 import anyio
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from computor_core.db.types import new_id
 from computor_core.errors import ConflictError, InvalidError
@@ -117,6 +118,20 @@ class ExampleService:
             await self._app.access.require_at(unit, WRITE, ScopeKind.ORGANIZATION, organization_id)
             instance = await self._app.providers.binding(unit, "storage", organization_id=organization_id)
         await self._app.services.blobs.stage(instance, [item for _role, item in parcel.files])
+        try:
+            return await self._store_once(principal, organization_id, instance, parcel, request_id)
+        except IntegrityError:
+            # Two imports of a new example at once: the other one was first, compare with it.
+            return await self._store_once(principal, organization_id, instance, parcel, request_id)
+
+    async def _store_once(
+        self,
+        principal: Principal,
+        organization_id: UUID,
+        instance: str,
+        parcel: _Parcel,
+        request_id: str,
+    ) -> ExampleImported:
         async with self._app.uow(principal, request_id=request_id) as work:
             await self._app.access.require_at(work, WRITE, ScopeKind.ORGANIZATION, organization_id)
             return await self._store(work, organization_id, instance, parcel)

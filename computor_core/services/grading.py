@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from computor_core.db.types import new_id
+from computor_core.entities.json_values import decimal_text
 from computor_core.errors import FieldProblem, InvalidError
 from computor_core.interfaces.grading import GradeGiven, GradeInput
 from computor_core.model import Artifact, AssignmentSchedule, Grade, SubmissionGroup
@@ -35,7 +36,8 @@ async def grade_artifact(
         await app.access.require(work, "grade.write", "artifacts", artifact_id)
         if body.publish:
             await app.access.require(work, "grade.publish", "artifacts", artifact_id)
-        artifact = await work.session.get_one(Artifact, artifact_id)
+        # Locked, so that a grader who clicks twice changes one grade instead of giving two.
+        artifact = await work.session.get_one(Artifact, artifact_id, with_for_update=not work.is_sqlite)
         await _check_points(work, artifact, body.points)
         found = select(Grade).where(Grade.artifact_id == artifact_id, Grade.graded_by_id == principal.user_id)
         grade = (await work.session.execute(found)).scalar_one_or_none()
@@ -108,7 +110,7 @@ async def publish_grade(
 
 def _values(grade: Grade) -> dict[str, object]:
     return {
-        "points": str(grade.points),
+        "points": decimal_text(grade.points),
         "status": grade.status,
         "comment": grade.comment,
         "published_at": grade.published_at.isoformat() if grade.published_at else None,
@@ -122,7 +124,8 @@ async def _check_points(work: UnitOfWork, artifact: Artifact, points: Decimal) -
         .where(SubmissionGroup.id == artifact.submission_group_id)
     )
     if maximum is not None and points > maximum:
+        most = decimal_text(maximum)
         raise InvalidError(
-            f"the assignment has {maximum} points",
-            fields=[FieldProblem("points", "too_many", f"at most {maximum}")],
+            f"the assignment has {most} points",
+            fields=[FieldProblem("points", "too_many", f"at most {most}")],
         )

@@ -187,7 +187,8 @@ class ReleaseService:
 
         Args:
             course_id: The course.
-            template, reference: What was published.
+            template: What the template repository was brought to.
+            reference: What the reference repository was brought to.
 
         Returns:
             How many; None, with nothing changed, when another release has begun since and the

@@ -18,6 +18,7 @@ from computor_core.plugin_api.workflows import (
     RunState,
     WorkflowCancelledError,
     WorkflowDefinition,
+    WorkflowError,
 )
 from computor_core.workflows.failures import failure_of
 from computor_core.workflows.journal import Changes, Journal, Observation, OpenEntry
@@ -132,10 +133,9 @@ class RunTask:
                     continue
                 await self._wait(deadline)
                 self._collect(replay)
-        except ComputorError as error:
-            if isinstance(error, LeaseLostError):
-                raise
+        except WorkflowError as error:
             # The definition left its journal's path, or its input can't be read: the run fails.
+            # Anything else that is raised here, by the database first of all, is the host's trouble.
             _log.error("run %s of %s: %s", self.run_id, definition.key, error)
             await self._cancel_steps()
             await self._end(replay, RunState.FAILED, failure_of(error, ""))

@@ -64,7 +64,12 @@ async def run_again(site: Deployment, room: Classroom, artifact_id: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("files", "verdict", "points"),
-    [(RIGHT, "passed", 6), (WRONG, "failed", 0), ({}, "missing_files", 0), ({"other.sh": b"x"}, "missing_files", 0)],
+    [
+        (RIGHT, "passed", 6),
+        (WRONG, "failed", 0),
+        ({}, "missing_files", 0),
+        ({"other.sh": b"x"}, "missing_files", 0),
+    ],
 )
 async def test_a_submission_ends_with_its_verdict(
     busy_site: Deployment, busy_room: Classroom, files: dict[str, bytes], verdict: str, points: int
@@ -77,9 +82,7 @@ async def test_a_submission_ends_with_its_verdict(
     assert await busy_site.attempts_used(accepted.submission_group_id) == 1
 
 
-async def test_what_lacks_files_never_reaches_the_runner(
-    busy_site: Deployment, busy_room: Classroom
-) -> None:
+async def test_what_lacks_files_never_reaches_the_runner(busy_site: Deployment, busy_room: Classroom) -> None:
     before = len(busy_site.runner.jobs)
     accepted = await busy_site.submit(busy_room.student, await busy_room.assignment(), {"answer.sh": b""})
     run = await busy_site.finished(accepted.test_run_id)
@@ -257,10 +260,7 @@ async def test_of_many_requests_at_once_one_starts_a_test(
     gate = Gate(busy_site)
     with busy_site.runner.does(gate):
         ended = await asyncio.gather(
-            *(
-                start_test(busy_site.app, busy_room.student.principal, accepted.artifact_id)
-                for _ in range(8)
-            ),
+            *(start_test(busy_site.app, busy_room.student.principal, accepted.artifact_id) for _ in range(8)),
             return_exceptions=True,
         )
         started = [item for item in ended if not isinstance(item, BaseException)]

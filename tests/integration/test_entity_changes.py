@@ -443,12 +443,15 @@ async def test_nothing_is_left_when_a_handler_refuses(world: World) -> None:
     family = await world.family()
     owner = await world.who("_owner", family)
 
-    with pytest.raises(ConflictError, match="vetoed"):
+    async def create_and_veto() -> None:
         async with world.uow(owner) as work:
             await world.entities["courses"].create(
                 work, CourseCreate(course_family_id=family.id, slug="a", title="A")
             )
             raise ConflictError("vetoed")
+
+    with pytest.raises(ConflictError, match="vetoed"):
+        await create_and_veto()
     async with world.database.reader.connect() as connection:
         for model in (Course, AuditEvent, EventLog):
             assert await connection.scalar(select(func.count()).select_from(model)) == 0

@@ -90,7 +90,9 @@ async def test_two_directories_in_one_push_are_two_submissions(
     assert len(await site.artifacts(assignment)) == len(await site.artifacts(second)) == 1
 
 
-async def test_a_ref_that_didnt_move_is_discarded(site: Deployment, clone: Clone, assignment: CourseContent) -> None:
+async def test_a_ref_that_didnt_move_is_discarded(
+    site: Deployment, clone: Clone, assignment: CourseContent
+) -> None:
     decision = await clone.begin({HELLO: await clone.commit(FILES)})
     assert await finish(clone, decision.push_id) == ()
     assert await clone.states() == ["discarded"]
@@ -207,7 +209,9 @@ async def test_a_directory_that_cant_be_taken_is_refused_with_the_reason(
     assert list((site.app.settings.data_dir / "spool").iterdir()) == []
 
 
-async def test_an_executable_file_stays_one(site: Deployment, clone: Clone, assignment: CourseContent) -> None:
+async def test_an_executable_file_stays_one(
+    site: Deployment, clone: Clone, assignment: CourseContent
+) -> None:
     commit = await clone.commit([TreeEntry(f"{HELLO}/answer.sh", 0o100755, b"echo 42\n")])
     decision = await clone.begin({HELLO: commit})
     await clone.move(REF, commit)
@@ -238,7 +242,9 @@ async def test_with_storage_away_a_push_is_stored_and_submitted_when_it_is_back(
     assert [row.received_at for row in await site.artifacts(assignment)] == [received]
 
 
-async def test_the_sweeper_leaves_a_push_alone_that_is_still_under_way(site: Deployment, clone: Clone) -> None:
+async def test_the_sweeper_leaves_a_push_alone_that_is_still_under_way(
+    site: Deployment, clone: Clone
+) -> None:
     push_id, _commit = await moved(clone)
     pushes = site.app.services.pushes
     site.clock.advance(seconds=clone.host.longest_push.total_seconds() - 1)
@@ -284,7 +290,9 @@ async def test_a_push_that_died_and_was_overtaken_by_a_later_one_is_submitted_to
     _push_id, first = await moved(clone)
     second = await clone.commit(FILES | {f"{HELLO}/answer.sh": b"echo 43\n"}, parent=first)
     push = clone.push({HELLO: second})
-    later = Push(push.instance, push.external_id, push.principal, (RefUpdate(REF, first, second),), push.received_at)
+    later = Push(
+        push.instance, push.external_id, push.principal, (RefUpdate(REF, first, second),), push.received_at
+    )
     decision = await site.app.services.pushes.begin(later)
     await clone.move(REF, second)
     await finish(clone, decision.push_id, REF)
@@ -352,7 +360,9 @@ async def test_one_push_that_cant_be_dealt_with_keeps_no_other_one_waiting(
     with failing(clone.host, "resolve", error=error), caplog.at_level(logging.WARNING):
         await site.app.services.pushes.sweep()
     assert await clone.states() == ["pending", "submitted"]
-    assert any("waits" in record.message or "can't be completed" in record.message for record in caplog.records)
+    assert any(
+        "waits" in record.message or "can't be completed" in record.message for record in caplog.records
+    )
 
 
 # --- more than one at it --------------------------------------------------------------------------

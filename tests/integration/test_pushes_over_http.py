@@ -18,9 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def token_of(site: Deployment, host: Host, person: Person) -> str:
-    await site.app.providers.get(AuthProvider, "default").set_password(
-        SetPassword(person.user.id, PASSWORD)
-    )
+    await site.app.providers.get(AuthProvider, "default").set_password(SetPassword(person.user.id, PASSWORD))
     answer = await host.client.post(
         "/api/v1/auth/sign-in", json={"login": person.user.email, "password": PASSWORD}
     )
@@ -46,7 +44,9 @@ async def test_git_push_answers_with_a_receipt_for_each_directory_and_the_reason
         await user.commit("echo 42\n", "week/hello/answer.sh")
         refs = [f"HEAD:refs/heads/{name}" for name in ("main", "submit/week/hello", "submit/week/closed")]
         ran = await user.git("push", url, *refs)
-        stranger = await user.git("ls-remote", url.replace(user.token, await token_of(site, host, await room.join())))
+        stranger = await user.git(
+            "ls-remote", url.replace(user.token, await token_of(site, host, await room.join()))
+        )
     assert ran.status == 1
     assert "week/hello: submitted, receipt 1" in ran.messages
     assert "the assignment is closed" in ran.messages

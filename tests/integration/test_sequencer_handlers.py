@@ -223,7 +223,7 @@ async def test_a_failing_observer_is_retried_then_skipped_on_record(
         "fussy",
         2,
         "acme",
-        "LookupError: can't stand it",
+        "handler_unexpected: LookupError was raised",
     )
     assert "event handler fussy of the plugin acme failed on event 2, attempt 3 of 3" in caplog.text
 

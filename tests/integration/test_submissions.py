@@ -49,7 +49,9 @@ async def outcomes(calls: Iterable[Awaitable[Any]]) -> tuple[list[SubmissionAcce
     ended = await asyncio.gather(*calls, return_exceptions=True)
     accepted = [item for item in ended if isinstance(item, SubmissionAccepted)]
     refused = [item for item in ended if isinstance(item, ComputorError)]
-    broken = [item for item in ended if isinstance(item, BaseException) and not isinstance(item, ComputorError)]
+    broken = [
+        item for item in ended if isinstance(item, BaseException) and not isinstance(item, ComputorError)
+    ]
     assert broken == []
     return accepted, refused
 

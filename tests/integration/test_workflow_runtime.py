@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -10,10 +11,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from computor_core.db.engine import Database
-from computor_core.errors import ConfigurationError, NotFoundError
+from computor_core.errors import ConfigurationError, NotFoundError, UnavailableError
 from computor_core.events.memory_bus import MemoryBus
 from computor_core.events.wakeups import Wakeups
 from computor_core.model import Outbox, WorkflowRun, WorkflowSignal, WorkflowStep
+from computor_core.plugin_api.db import UnitOfWork
+from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.registrations import WorkflowRegistration
 from computor_core.plugin_api.workflows import PayloadLimitError, RunState
 from computor_core.testing.engine_host import TESTER, EngineHostApp, create_tables
@@ -21,7 +24,7 @@ from computor_core.workflows.in_process import InProcessEngine, InProcessSetting
 from computor_core.workflows.journal import Changes, Journal
 from computor_core.workflows.leases import LeaseLostError
 from computor_core.workflows.registry import WorkflowRegistry
-from computor_core.workflows.runtime import RunFailedError, WorkflowRuntime
+from computor_core.workflows.runtime import RunDescription, RunFailedError, WorkflowRuntime
 from computor_core.workflows.samples import steps as samples
 from computor_core.workflows.samples.ledger import Ledger, Record
 
@@ -50,9 +53,13 @@ def without(name: str, version: int) -> list[WorkflowRegistration]:
     return [item for item in samples.workflows() if (item.name, item.version) != (name, version)]
 
 
-async def settled(runtime: WorkflowRuntime, run_id: UUID) -> RunState:
+async def settled_run(runtime: WorkflowRuntime, run_id: UUID) -> RunDescription:
     async with asyncio.timeout(PATIENCE):
-        return (await runtime.wait(run_id)).state
+        return await runtime.wait(run_id)
+
+
+async def settled(runtime: WorkflowRuntime, run_id: UUID) -> RunState:
+    return (await settled_run(runtime, run_id)).state
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -365,6 +372,37 @@ async def test_a_run_isnt_laid_aside_over_news(app: EngineHostApp, runtime: Work
         await work.connection.execute(update(WorkflowRun).values(news=WorkflowRun.news + 1))
     assert not await journal.suspend(None, seen.news)
     assert await journal.suspend(None, seen.news + 1)
+
+
+class FailingApp(EngineHostApp):
+    """A database that goes away after a number of further units, and comes back after some more."""
+
+    units_left: int | None = None
+    refusals = 0
+
+    def uow(self, principal: Principal) -> AbstractAsyncContextManager[UnitOfWork]:
+        if self.units_left is not None:
+            self.units_left -= 1
+            if self.units_left < 0 and self.refusals:
+                self.refusals -= 1
+                raise UnavailableError("the database is away")
+        return super().uow(principal)
+
+
+@pytest.mark.parametrize("units", range(1, 12))
+async def test_a_database_that_goes_away_for_a_moment_fails_no_run(units: int, tmp_path: Path) -> None:
+    """Wherever the run happens to be; its lease runs out, and it is taken up again."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/away.db")
+    await create_tables(database)
+    app = FailingApp(database, tmp_path)
+    engine = InProcessEngine(app, "default", InProcessSettings(poll_seconds=0.1, lease_seconds=0.4))
+    runtime = app.runtime(engine)
+    async with app.running(runtime):
+        run_id = await app.start("sample.chain", {"amount": 5})
+        app.units_left, app.refusals = units, 2
+        run = await settled_run(runtime, run_id)
+    assert (run.state, run.output) == (RunState.COMPLETED, 116)
+    await database.aclose()
 
 
 # --- lost news --------------------------------------------------------------------------------

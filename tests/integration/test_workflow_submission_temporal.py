@@ -54,9 +54,13 @@ async def test_each_submission_comes_to_its_verdict(site: Deployment, room: Clas
     assert await site.scalars(cases) == [3]
     (run,) = await site.rows(select(WorkflowRun.__table__).where(WorkflowRun.id == right.test_run_id))
     assert (run.state, run.engine_instance) == ("completed", "default")
-    known = await site.app.providers.get(WorkflowEngine, "default").describe(right.test_run_id)
-    assert known is not None
-    assert known.output == run.output
+    engine = site.app.providers.get(WorkflowEngine, "default")
+
+    async def server_has_the_same() -> bool:
+        known = await engine.describe(right.test_run_id)
+        return known is not None and known.state.terminal and known.output == run.output
+
+    await until(server_has_the_same)
     assert len(site.runner.jobs) == 2
 
 

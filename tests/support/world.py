@@ -97,9 +97,9 @@ async def create_schema(database: Database) -> None:
 class World:
     """Rows by short calls; each takes what it must and makes up the rest."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, system: tuple[AccessEngine, EntityServices] | None = None) -> None:
         self.database = database
-        self.access, self.entities = assembled()
+        self.access, self.entities = system or assembled()
         self.now = NOW
         self.events: list[Event] = []
         self._numbers = count(1)

@@ -8,10 +8,41 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
+import importlib_metadata
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from computor_core.builtin import CorePlugin
 from computor_core.errors import UnsafeArchiveError
+from computor_core.plugin_api import (
+    ActionAxis,
+    ActionRegistration,
+    AuthProviderRegistration,
+    CacheRegistration,
+    CommandRegistration,
+    EventBusRegistration,
+    EventHandlerRegistration,
+    ExampleFormatRegistration,
+    GitHostRegistration,
+    HandlerTiming,
+    LifespanRegistration,
+    MigrationRegistration,
+    NotifierRegistration,
+    ReportParserRegistration,
+    RoleRegistration,
+    RouterRegistration,
+    ScopeKind,
+    StepRegistration,
+    StorageBackendRegistration,
+    TestRunnerRegistration,
+    WorkflowEngineRegistration,
+    WorkflowRegistration,
+)
+from computor_core.plugins.builder import RegistryBuilder
+from computor_core.plugins.discovery import scan
+from computor_core.plugins.loader import Loader
+from computor_core.plugins.offer import Offer
+from computor_core.plugins.rules import broken_rules
 from computor_core.schedule import Schedule, evaluate
 from computor_core.services.receipts import GENESIS, ReceiptClaim, sign, verify
 from computor_core.services.trees import (
@@ -154,3 +185,138 @@ class TestReceipts:
         key = Ed25519PrivateKey.generate()
         receipt = sign(CLAIM, key)
         assert not verify(receipt.body, f"{receipt.signature[:4]}\n{receipt.signature[4:]}", key.public_key())
+
+
+class TestPlugins:
+    OFFER = Offer(
+        plugin="core",
+        distribution="computor-core",
+        table_prefix="core_",
+        migrations=(MigrationRegistration("core.migrations", "core.models"),),
+        actions=(ActionRegistration("note.read", "Read", ActionAxis.CONTENT),),
+        roles=(RoleRegistration("_reader", ScopeKind.COURSE, "Reader", frozenset()),),
+        providers=(
+            AuthProviderRegistration("a", "p.m:f", "A"),
+            StorageBackendRegistration("s", "p.m:f", "S"),
+            GitHostRegistration("g", "p.m:f", "G"),
+            TestRunnerRegistration("r", "p.m:f", "R"),
+            WorkflowEngineRegistration("e", "p.m:f", "E"),
+            CacheRegistration("c", "p.m:f", "C"),
+            EventBusRegistration("b", "p.m:f", "B"),
+        ),
+        workflows=(WorkflowRegistration("w", 2, "p.m:f"), StepRegistration("t", "p.m:f")),
+        report_parsers=(ReportParserRegistration("tap", "p.m:f", "TAP"),),
+        example_formats=(ExampleFormatRegistration("kattis", "p.m:f", "Kattis"),),
+        notifiers=(NotifierRegistration("mail", "p.m:f", "Mail"),),
+        event_handlers=(EventHandlerRegistration("x.y", "p.m:f", HandlerTiming.AFTER_COMMIT, "h"),),
+        routers=(RouterRegistration("git", "p.m:f", "own", "asgi", "/git"),),
+        commands=(CommandRegistration("go", "p.m:f", "Go"),),
+        lifespan=(LifespanRegistration("p.m:f"),),
+    )
+    KEYS = {
+        "migrations": ["core"],
+        "actions": ["note.read"],
+        "roles": ["course:_reader"],
+        "auth_providers": ["a"],
+        "storage_backends": ["s"],
+        "git_hosts": ["g"],
+        "test_runners": ["r"],
+        "workflow_engines": ["e"],
+        "caches": ["c"],
+        "event_buses": ["b"],
+        "workflows": [("w", 2)],
+        "steps": ["t"],
+        "report_parsers": ["tap"],
+        "example_formats": ["kattis"],
+        "notifiers": ["mail"],
+        "event_handlers": ["h"],
+        "routers": [("core", "git")],
+        "commands": [("core", "go")],
+    }
+
+    def test_discovery_tells_what_the_metadata_says_sorted(self):
+        found = scan()
+        wanted = [
+            (entry.name, entry.value, entry.dist.name, entry.dist.version, tuple(entry.dist.requires or ()))
+            for entry in importlib_metadata.entry_points(group="computor.plugins")
+        ]
+        told = [(item.name, item.target, item.distribution, item.version, item.requires) for item in found]
+        assert told == sorted(wanted, key=lambda item: (item[0], item[2]))
+        assert {"storage_local", "git_local"} <= {item.name for item in found}
+        assert all(item.entry_point.value == item.target for item in found)
+
+    def test_everything_offered_stands_in_its_registry_with_its_origin(self):
+        builder = RegistryBuilder()
+        assert builder.add(self.OFFER) == []
+        registries = builder.freeze()
+        for name, keys in self.KEYS.items():
+            registry = getattr(registries, name)
+            assert list(registry) == keys, name
+            assert [(item.plugin, item.distribution) for item in registry.values()] == [
+                ("core", "computor-core")
+            ]
+        assert [item.registration.target for item in registries.lifespan] == ["p.m:f"]
+
+    def test_whatever_is_offered_twice_is_named_with_both_distributions(self):
+        builder = RegistryBuilder()
+        builder.add(self.OFFER)
+        other = replace(self.OFFER, plugin="other", distribution="other-dist")
+        both = "is registered by both core (computor-core) and other (other-dist)"
+        assert builder.add(other) == [
+            f"{what} {both}"
+            for what in (
+                "action 'note.read'",
+                "role 'course:_reader'",
+                "auth type 'a'",
+                "storage type 's'",
+                "git type 'g'",
+                "runner type 'r'",
+                "engine type 'e'",
+                "cache type 'c'",
+                "bus type 'b'",
+                "workflow 'w@2'",
+                "step 't'",
+                "report format 'tap'",
+                "example format 'kattis'",
+                "notifier 'mail'",
+                "event handler 'h'",
+                "mount '/git'",
+            )
+        ]
+        twice = replace(self.OFFER, distribution="other-dist")
+        assert builder.add(twice)[0] == "migration lineage 'core' is registered twice by core (other-dist)"
+        assert len(builder.freeze().lifespan) == 1
+
+    def test_every_malformed_target_is_named(self):
+        def bent(items):
+            names = ("target", "factory", "settings")
+            return tuple(
+                replace(item, **{name: "nonsense" for name in names if hasattr(item, name)}) for item in items
+            )
+
+        kinds = ("providers", "workflows", "report_parsers", "example_formats", "notifiers")
+        kinds += ("event_handlers", "routers", "commands", "lifespan")
+        offer = replace(self.OFFER, **{kind: bent(getattr(self.OFFER, kind)) for kind in kinds})
+        assert list(broken_rules(self.OFFER)) == []
+        problems = list(broken_rules(offer))
+        for what in (
+            "the factory of auth type 'a' is 'nonsense'",
+            "the settings of storage type 's' is 'nonsense'",
+            "the target of workflow 'w' is 'nonsense'",
+            "the target of step 't' is 'nonsense'",
+            "the target of report format 'tap' is 'nonsense'",
+            "the target of example format 'kattis' is 'nonsense'",
+            "the target of notifier 'mail' is 'nonsense'",
+            "the target of event handler 'h' is 'nonsense'",
+            "the target of router 'git' is 'nonsense'",
+            "the target of command 'go' is 'nonsense'",
+            "the target of a lifespan is 'nonsense'",
+        ):
+            assert any(problem.startswith(what) for problem in problems), what
+        assert len(problems) == 23
+
+    def test_an_active_plugin_says_what_it_is_and_another_is_unknown(self):
+        plugins = Loader(core_version="0.1.0").load([], [], builtin=CorePlugin())
+        assert plugins.meta("core") is CorePlugin.meta
+        with pytest.raises(KeyError, match="absent"):
+            plugins.meta("absent")
