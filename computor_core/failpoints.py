@@ -21,7 +21,7 @@ def failpoint(name: str) -> None:
     Args:
         name: Dotted name of the place, ``"<part>.<moment>"`` (``"outbox.before_dispatch"``).
     """
-    global _left  # noqa: PLW0603 - the count is the process's own
+    global _left
     if name != _wanted:
         return
     _left -= 1

@@ -34,6 +34,11 @@ class Vocabulary:
         roles: Of core and plugins; custom roles are learned when a principal that holds one is
             loaded.
 
+    Attributes:
+        actions: The registered actions, by name.
+        registered: The registered roles, by id.
+        holders: Ids of the roles that contain an action, by action.
+
     Raises:
         ConfigurationError: A role contains an unknown action.
     """
@@ -52,13 +57,13 @@ class Vocabulary:
             role.id: frozenset(self.actions) if role.id == ADMIN else role.actions
             for role in self.registered.values()
         }
-        self._holders: dict[str, frozenset[str]] = {}
+        self.holders: Mapping[str, frozenset[str]] = {}
         self._index()
         self._warned: set[str] = set()
         self.holding = lru_cache(maxsize=4096)(self._holding)
 
     def _index(self) -> None:
-        self._holders = {
+        self.holders = {
             action: frozenset(role for role, actions in self._contains.items() if action in actions)
             for action in self.actions
         }
@@ -82,7 +87,7 @@ class Vocabulary:
 
     def roles_with(self, action: str) -> frozenset[str]:
         """Ids of the roles that contain an action."""
-        return self._holders.get(action, frozenset())
+        return self.holders.get(action, frozenset())
 
     def learn(self, contents: Mapping[str, frozenset[str]]) -> None:
         """Take over what custom roles contain, as just read from the database.

@@ -76,7 +76,6 @@ _ADMINISTRATION = {
     "provider.bind": "Choose provider instances.",
     "audit.read": "Read the audit trail.",
     "workflow.read": "See workflow runs.",
-    "system.administer": "Operate the installation.",
 }
 
 

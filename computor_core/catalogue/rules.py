@@ -201,9 +201,7 @@ def _content() -> list[AccessRuleRegistration]:
             unreleased,
             branch("released", scope_of(ScopeKind.COURSE, "course_id"), _RELEASED),
         ),
-        _rule("course-contents", "content.read_unreleased", _STAFF),
         _rule("course-contents", "content.write", _STAFF),
-        _rule("course-contents", "content.release", _STAFF),
         _rule("course-contents", "schedule.write", _STAFF),
         _rule(
             "course-contents",
@@ -257,7 +255,6 @@ def _examples() -> list[AccessRuleRegistration]:
                 via("id", "content-deployments", "solution.read", target="example_version_id"),
             ),
         ),
-        _rule("example-versions", "example.write", library),
     ]
 
 
@@ -275,11 +272,6 @@ def _submissions() -> list[AccessRuleRegistration]:
             branch("team", _own_group()),
         ),
         _rule("submission-groups", "submission.read", branch("own", _own_group("id")), _STAFF),
-        _rule(
-            "submission-groups",
-            "submission.create",
-            branch("own", _own_group("id"), scope_of(ScopeKind.COURSE, "course_id")),
-        ),
         _rule("artifacts", "submission.read", own_artifact, _STAFF),
         _rule("artifacts", "test.start", tested_by_member, tested_by_staff),
         _rule("artifacts", "grade.write", _STAFF),

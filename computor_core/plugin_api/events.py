@@ -44,8 +44,10 @@ class Event:
             if item.name in {"course_id", "user_id"}:
                 continue
             value = getattr(self, item.name)
-            out[item.name] = str(value) if isinstance(value, UUID) else (
-                value.isoformat() if isinstance(value, datetime) else value
+            out[item.name] = (
+                str(value)
+                if isinstance(value, UUID)
+                else (value.isoformat() if isinstance(value, datetime) else value)
             )
         return out
 

@@ -40,7 +40,11 @@ async def provision(ctx: StepContext, course: CourseRef) -> More:
 
 
 async def settle(ctx: StepContext, settlement: Settlement) -> None:
-    """Say of assignments that were left deploying that their release failed."""
-    if settlement.state is not RunState.COMPLETED:
+    """Say of assignments that were left deploying that their release failed.
+
+    Repositories for those who joined later are none of the release's business: what their run
+    couldn't make, the next one does.
+    """
+    if settlement.workflow == "course.release" and settlement.state is not RunState.COMPLETED:
         reason = settlement.failure.message if settlement.failure else settlement.state.value
         await services_of(ctx).releases.fail(UUID(settlement.input["course_id"]), reason)

@@ -156,13 +156,12 @@ class ExampleService:
         self, work: UnitOfWork, organization_id: UUID, instance: str, parcel: _Parcel
     ) -> ExampleImported:
         loaded = parcel.loaded
-        example = (
-            await work.session.execute(
-                select(Example).where(
-                    Example.organization_id == organization_id, Example.identifier == loaded.identifier
-                )
-            )
-        ).scalar_one_or_none()
+        found = select(Example).where(
+            Example.organization_id == organization_id, Example.identifier == loaded.identifier
+        )
+        if not work.is_sqlite:
+            found = found.with_for_update()  # its versions are counted
+        example = (await work.session.execute(found)).scalar_one_or_none()
         actor = work.principal.user_id
         if example is None:
             example = Example(

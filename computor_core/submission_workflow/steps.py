@@ -46,9 +46,7 @@ async def settle(ctx: StepContext, settlement: Settlement) -> None:
     """
     if settlement.state is RunState.COMPLETED:
         return
-    verdict = (
-        Verdict.CANCELLED if settlement.state is RunState.CANCELLED else Verdict.INFRASTRUCTURE_ERROR
-    )
+    verdict = Verdict.CANCELLED if settlement.state is RunState.CANCELLED else Verdict.INFRASTRUCTURE_ERROR
     reason = settlement.failure.message if settlement.failure else "the test ended without a report"
     try:
         await services_of(ctx).results.close(settlement.run_id, verdict, reason)

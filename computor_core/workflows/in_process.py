@@ -212,7 +212,7 @@ class InProcessEngine(WorkflowEngine):
         statement = select(func.min(due, type_=_run.c.wake_at.type), database_time()).where(
             self._carriable(),
             _run.c.wake_at.is_not(None),
-            or_(_run.c.lease_owner.is_(None), _run.c.lease_owner != self._owner),
+            _run.c.id.not_in(list(self._carried)),
         )
         async with self._units.read(SYSTEM) as reading:
             first, now = (await reading.connection.execute(statement)).one()

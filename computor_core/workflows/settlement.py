@@ -43,7 +43,7 @@ _run: Table = WorkflowRun.__table__  # type: ignore[assignment]
 
 _BATCH = 50
 _AGAIN = Retry(attempts=1, initial=timedelta(seconds=1), factor=2.0, maximum=timedelta(minutes=5))
-_CLAIM = timedelta(seconds=30)
+_CLAIM = timedelta(seconds=10)
 
 
 class Settler:

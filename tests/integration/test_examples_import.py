@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -199,6 +198,20 @@ async def test_imports_of_a_new_example_at_once_make_it_once(
     assert await versions(room) == [("tests.new", "1.0.0", 1)]
 
 
+async def test_versions_of_an_example_imported_at_once_have_an_ordinal_each(
+    room: Classroom, folder: Path, tmp_path: Path
+) -> None:
+    principal = await author(room)
+    await import_folder(room, folder, principal)
+    newer = [
+        write_example(tmp_path / tag, identifier="tests.new", version=tag) for tag in ("2", "3", "4", "5")
+    ]
+    await asyncio.gather(*(import_folder(room, written, principal) for written in newer))
+    found = await versions(room)
+    assert {tag for _name, tag, _ordinal in found} == {"1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0"}
+    assert [ordinal for _name, _tag, ordinal in found] == [1, 2, 3, 4, 5]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -264,9 +277,8 @@ async def test_storage_that_is_away_leaves_no_example(
     site: Deployment, room: Classroom, folder: Path
 ) -> None:
     (folder / "secret.txt").write_text("stored nowhere yet\n")
-    with failing(site.app.providers.get(StorageBackend, "default"), "put"):
-        with pytest.raises(ProviderUnavailableError):
-            await import_folder(room, folder)
-    found: list[Any] = await versions(room)
-    assert found == []
+    storage = site.app.providers.get(StorageBackend, "default")
+    with failing(storage, "put"), pytest.raises(ProviderUnavailableError):
+        await import_folder(room, folder)
+    assert await versions(room) == []
     assert (await import_folder(room, folder)).created

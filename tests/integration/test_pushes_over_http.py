@@ -9,10 +9,10 @@ import pytest
 from computor_fastapi_host import create_app, lifespan
 
 from computor_core.plugin_api.providers.auth import AuthProvider, SetPassword
+from computor_core.testing.git_client import GitUser
 from tests.e2e.host_harness import PASSWORD, Host, client_for, listening
 from tests.support.deployment import Classroom, Deployment, Person
 from tests.support.pushing import clone_of
-from computor_core.testing.git_client import GitUser
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import pytest
@@ -105,6 +105,16 @@ async def enrol(room: Classroom, role: str = "_student") -> UUID:
     body = CourseMemberCreate(course_id=room.course.id, user_id=user.id, role_id=f"course:{role}")
     async with room.site.app.uow(SYSTEM) as work:
         return UUID((await room.site.app.entities["course-members"].create(work, body))["id"])
+
+
+async def provisions(room: Classroom) -> list[UUID]:
+    """The runs that were started for newcomers of the course."""
+    return await room.site.scalars(
+        select(Outbox.run_id).where(
+            Outbox.workflow == "course.provision",
+            Outbox.input["course_id"].as_string() == str(room.course.id),
+        )
+    )
 
 
 async def set_version(room: Classroom, content: CourseContent, version_id: UUID) -> None:
@@ -348,15 +358,9 @@ async def test_who_joins_after_the_release_gets_a_repository(site: Deployment, r
     await room.assignment("week.hello", released=False)
     await release(room)
     student, tutor = await enrol(room), await enrol(room, "_tutor")
-    runs = await site.scalars(
-        select(Outbox.run_id).where(
-            Outbox.workflow == "course.provision",
-            Outbox.input["course_id"].as_string() == str(room.course.id),
-        )
-    )
-    assert len(runs) == 1
+    (run_id,) = await provisions(room)
     async with asyncio.timeout(60):
-        assert (await site.app.workflows.wait(runs[0])).state is RunState.COMPLETED
+        assert (await site.app.workflows.wait(run_id)).state is RunState.COMPLETED
     found = await repositories_of(room)
     assert student in found
     assert tutor not in found
@@ -472,7 +476,7 @@ class Held:
         self._purpose = purpose
         self._reached, self._open = asyncio.Event(), asyncio.Event()
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         real = self._host.commit_tree
 
         async def commit_tree(request: CommitTree) -> str:
@@ -557,6 +561,27 @@ async def test_an_assignment_archived_in_the_middle_of_its_release_is_said_to_ha
     assert (row.state, row.message) == ("failed", "the assignment was archived meanwhile")
     assert not any(path.startswith("week/goes") for path in await template(room))
     await assert_published_as_said(room, stays)
+
+
+async def test_a_newcomer_whose_repository_cant_be_made_doesnt_fail_a_release_that_is_under_way(
+    site: Deployment, room: Classroom, tmp_path: Path
+) -> None:
+    assignment = await room.assignment("week.hello", released=False)
+    await release(room)
+    await set_version(room, assignment, await version(room, tmp_path, "1.1.0"))
+    with Held(site, "reference") as held:
+        running = asyncio.create_task(release(room))
+        await held.reached()
+        with failing(host_of(site), "ensure_repository", error=ProviderInvalidError("no more repositories")):
+            member = await enrol(room)
+            (run_id,) = await provisions(room)
+            async with asyncio.timeout(60):
+                assert (await site.app.workflows.wait(run_id)).state is RunState.FAILED
+        assert (await deployment(site, assignment)).state == "deploying"
+        held.go_on()
+        assert (await running).state is RunState.COMPLETED
+    assert (await deployment(site, assignment)).state == "deployed"
+    assert member in await repositories_of(room)
 
 
 async def test_a_repository_is_entered_once_however_many_want_it(site: Deployment, room: Classroom) -> None:

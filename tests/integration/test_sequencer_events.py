@@ -144,6 +144,22 @@ async def test_a_leader_that_was_overtaken_writes_nothing(app: EngineHostApp) ->
         assert (await reading.connection.execute(select(EventLog.id))).all() == []
 
 
+async def test_a_leader_that_was_overtaken_meanwhile_stamps_nothing(app: EngineHostApp) -> None:
+    """It still took itself for the leader when it began to write."""
+
+    class Believing(LeaderLease):
+        async def ensure(self, least: timedelta | None = None) -> bool:
+            return True
+
+    believing = Believing(app, "sequencer", "a", LEASE)
+    assert await LeaderLease.ensure(believing)
+    await expire(app)
+    assert await lease_of(app, "b").ensure()
+    await emit(app, 1)
+    await Sequencer(app, believing, lambda: None).stamp()
+    assert await order(app) == []
+
+
 async def test_a_lease_that_ran_out_is_lost_although_nobody_took_it(app: EngineHostApp) -> None:
     lease = lease_of(app, "a")
     assert await lease.ensure()

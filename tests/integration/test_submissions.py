@@ -138,7 +138,7 @@ async def test_an_acceptance_is_a_row_of_everything_that_follows_from_it(
     told = await site.rows(
         select(EventLog.name, EventLog.user_id, EventLog.payload).where(EventLog.course_id == room.course.id)
     )
-    ((name, user_id, payload),) = [tuple(row) for row in told if row.name == "submission.received"]
+    ((_name, user_id, payload),) = [tuple(row) for row in told if row.name == "submission.received"]
     assert user_id == room.student.user.id
     assert payload["artifact_id"] == str(artifact.id)
     noted = await site.rows(
@@ -277,9 +277,9 @@ async def test_storage_that_is_away_is_said_and_nothing_is_half_written(
 ) -> None:
     assignment = await room.assignment(max_attempts=1)
     files = {"answer.sh": b"echo while away"}
-    with failing(site.app.providers.get(StorageBackend, "default"), "put"):
-        with pytest.raises(ProviderUnavailableError):
-            await site.submit(room.student, assignment, files)
+    storage = site.app.providers.get(StorageBackend, "default")
+    with failing(storage, "put"), pytest.raises(ProviderUnavailableError):
+        await site.submit(room.student, assignment, files)
     await assert_nothing_was_accepted(site, assignment)
     accepted = await site.submit(room.student, assignment, files)
     assert accepted.attempts_left == 0

@@ -29,8 +29,8 @@ from computor_core.plugin_api.principal import Principal
 from computor_core.services.test_queue import (
     LEASE,
     MAX_EXECUTIONS,
-    LeasedJob,
     JobLeaseLostError,
+    LeasedJob,
     TestQueueService,
 )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.registrations import WorkflowRegistration
 from computor_core.plugin_api.workflows import PayloadLimitError, RunState
 from computor_core.testing.engine_host import TESTER, EngineHostApp, create_tables
+from computor_core.workflows.database_time import database_time
 from computor_core.workflows.in_process import InProcessEngine, InProcessSettings
 from computor_core.workflows.journal import Changes, Journal
 from computor_core.workflows.leases import LeaseLostError
@@ -299,6 +301,9 @@ async def test_a_finalizer_that_is_interrupted_is_due_at_once(app: EngineHostApp
     async with app.running(first):
         await app.ledger.reached.wait()
     app.ledger.hangs = False
+    async with app.read(TESTER) as reading:
+        due = select(WorkflowRun.settle_at <= database_time()).where(WorkflowRun.id == run_id)
+        assert (await reading.connection.execute(due)).scalar_one()
     second = app.runtime(engine_of(app))
     async with app.running(second):
         assert await settled(second, run_id) is RunState.CANCELLED
@@ -389,7 +394,7 @@ class FailingApp(EngineHostApp):
         return super().uow(principal)
 
 
-@pytest.mark.parametrize("units", range(1, 12))
+@pytest.mark.parametrize("units", range(2, 12))
 async def test_a_database_that_goes_away_for_a_moment_fails_no_run(units: int, tmp_path: Path) -> None:
     """Wherever the run happens to be; its lease runs out, and it is taken up again."""
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/away.db")
@@ -402,6 +407,53 @@ async def test_a_database_that_goes_away_for_a_moment_fails_no_run(units: int, t
         app.units_left, app.refusals = units, 2
         run = await settled_run(runtime, run_id)
     assert (run.state, run.output) == (RunState.COMPLETED, 116)
+    await database.aclose()
+
+
+async def test_a_lease_is_renewed_as_long_as_its_run_is_carried(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/renewed.db")
+    await create_tables(database)
+    app = EngineHostApp(database, tmp_path)
+    engine = InProcessEngine(app, "default", InProcessSettings(poll_seconds=0.05, lease_seconds=0.5))
+    runtime = app.runtime(engine)
+
+    async def lease() -> datetime | None:
+        async with app.read(TESTER) as reading:
+            return (await reading.connection.execute(select(WorkflowRun.lease_until))).scalar_one()
+
+    async with app.running(runtime):
+        run_id = await app.start("sample.slow", {"amount": 1, "key": "let go"})
+        await app.ledger.until(lambda records: any(item.what == "began" for item in records))
+        taken = await lease()
+        assert taken is not None
+
+        async def held_on_past_its_first_end() -> bool:
+            until = await lease()
+            return until is not None and until > taken + timedelta(seconds=1)
+
+        await until(held_on_past_its_first_end)
+        await app.ledger.let("let go")
+        assert await settled(runtime, run_id) is RunState.COMPLETED
+    assert app.ledger.counts(run_id, "began") == {"sample.slow": 1}
+    await database.aclose()
+
+
+async def test_a_host_that_cant_renew_its_leases_stops_its_steps(tmp_path: Path) -> None:
+    """Another host may carry the run by then; when the database is back, this one does."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/fenced.db")
+    await create_tables(database)
+    app = FailingApp(database, tmp_path)
+    engine = InProcessEngine(app, "default", InProcessSettings(poll_seconds=0.05, lease_seconds=0.3))
+    runtime = app.runtime(engine)
+    async with app.running(runtime), asyncio.timeout(PATIENCE):
+        run_id = await app.start("sample.slow", {"amount": 1, "key": "let go"})
+        await app.ledger.until(lambda records: any(item.what == "began" for item in records))
+        app.units_left, app.refusals = 0, 1_000_000
+        await app.ledger.until(lambda records: any(item.what == "cancelled" for item in records))
+        app.refusals = 0
+        await app.ledger.let("let go")
+        assert await settled(runtime, run_id) is RunState.COMPLETED
+    assert app.ledger.counts(run_id)["sample.slow"] == 1
     await database.aclose()
 
 

@@ -30,6 +30,13 @@ def roles() -> dict[str, frozenset[str]]:
     return {role: frozenset(contained) for role, contained in _document()["holds"].items()}
 
 
+def asked_at(endpoint: str) -> frozenset[str]:
+    """The actions that are asked at the rows of a scope."""
+    if endpoint == "courses":
+        return roles()["course:_owner"]
+    return frozenset(_document()["asked_at"][endpoint])
+
+
 @dataclass(frozen=True)
 class Expectation:
     """What an operation on a row gives each persona: the rest gets 404."""

@@ -24,6 +24,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "grades": {"comment": "changed"},
     "provider-bindings": {"instance": "other"},
 }
+LEVELS = {"courses": "course", "course-families": "family", "organizations": "organization"}
 ANSWERS = {NotFoundError: "hidden", ForbiddenError: "refused", AuthenticationError: "hidden"}
 
 
@@ -33,10 +34,13 @@ class _UndoError(Exception):
 
 async def _attempt(world: World, principal: Principal, operation: str, endpoint: str, row: Any) -> str:
     service = world.entities[endpoint]
-    reads = operation == "get" or operation.startswith("field ")
+    reads = operation.split()[0] in {"get", "field", "action"}
     try:
         async with world.read(principal) if reads else world.uow(principal) as work:
-            await _perform(service, work, operation, endpoint, row)
+            if operation.startswith("action "):
+                await world.access.require(work, operation.removeprefix("action "), endpoint, row.id)
+            else:
+                await _perform(service, work, operation, row)
             raise _UndoError
     except _UndoError:
         return "allowed"
@@ -47,14 +51,14 @@ async def _attempt(world: World, principal: Principal, operation: str, endpoint:
         return next(answer for kind, answer in ANSWERS.items() if isinstance(error, kind))
 
 
-async def _perform(service: EntityService, work: Any, operation: str, endpoint: str, row: Any) -> None:
+async def _perform(service: EntityService, work: Any, operation: str, row: Any) -> None:
     match operation:
         case "get":
             await service.get(work, row.id)
         case "update":
             dto = service.registration.interface.update
             assert dto is not None
-            await service.update(work, row.id, _changes(dto, endpoint))
+            await service.update(work, row.id, _changes(dto, service.endpoint))
         case "archive":
             await service.archive(work, row.id)
         case "delete":
@@ -72,14 +76,39 @@ def _changes(dto: type[UpdateDto], endpoint: str) -> UpdateDto:
 
 async def test_everybody_gets_exactly_what_the_rights_say(world: World) -> None:
     scenario = await build(world)
-    wrong = []
     for expected in EXPECTATIONS:
+        wrong = []
         for persona, principal in scenario.personas.items():
             outcome = expected.outcome(persona)
             row = scenario.rows[expected.row]
             got = await _attempt(world, principal, expected.operation, expected.endpoint, row)
             if got != outcome:
                 wrong.append(f"{persona}: {expected.operation} {expected.row} is {got}, expected {outcome}")
+        assert not wrong, "\n".join(wrong)
+
+
+async def test_what_is_asked_at_a_scope_follows_the_roles_held_there_and_above(world: World) -> None:
+    """Every action at the course, the family and the organization, for everybody."""
+    scenario = await build(world)
+    reaches = {
+        "courses": {"course", "family", "organization", "global"},
+        "course-families": {"family", "organization", "global"},
+        "organizations": {"organization", "global"},
+    }
+    wrong = []
+    for endpoint, levels in reaches.items():
+        row_id = scenario.rows[endpoint].id
+        for persona, (role_id, here) in scenario.roles.items():
+            level = role_id.partition(":")[0] if ":" in role_id else "global"
+            for action in sorted(rights.asked_at(endpoint)):
+                expected = here and level in levels and rights.holds(role_id, action)
+                async with world.read(scenario.personas[persona]) as unit:
+                    got = await world.access.allowed(unit, action, endpoint, row_id)
+                    there = await world.access.allowed_at(unit, action, LEVELS[endpoint], row_id)
+                if not got == there == expected:
+                    wrong.append(
+                        f"{persona}: {action} on {endpoint} is {got} and {there}, expected {expected}"
+                    )
     assert not wrong, "\n".join(wrong)
 
 

@@ -53,7 +53,8 @@ class Dialect:
 
     def numbers(self, count: int) -> str:
         if self.sqlite:
-            return f"(WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n+1 FROM s WHERE n<{count - 1}) SELECT n FROM s) s"
+            step = f"SELECT 0 UNION ALL SELECT n+1 FROM s WHERE n<{count - 1}"
+            return f"(WITH RECURSIVE s(n) AS ({step}) SELECT n FROM s) s"
         return f"(SELECT generate_series(0,{count - 1})::bigint AS n) s"
 
     @property
@@ -73,7 +74,8 @@ def _people_and_places(d: Dialect) -> Iterator[str]:
     # Behind the students come the lecturers, each of two courses.
     yield (
         f'INSERT INTO "user"(id,given_name,family_name,is_service,grants_epoch,{_COMMON}) '
-        f"SELECT {d.id('user', 'n')},'g','f',{d.flag(False)},1,{d.common} FROM {d.numbers(students + COURSES // 2 + 1)}"
+        f"SELECT {d.id('user', 'n')},'g','f',{d.flag(False)},1,{d.common} "
+        f"FROM {d.numbers(students + COURSES // 2 + 1)}"
     )
     yield (
         f"INSERT INTO organization(id,path,title,description,timezone,{_COMMON}) "
@@ -90,8 +92,8 @@ def _people_and_places(d: Dialect) -> Iterator[str]:
     )
     columns = f"course_member(id,course_id,user_id,role_id,source,{_COMMON})"
     yield (
-        f"INSERT INTO {columns} SELECT {d.id('member', 'n')},{d.id('course', f'n/{STUDENTS}')},{d.id('user', 'n')},"
-        f"'course:_student','manual',{d.common} FROM {d.numbers(students)}"
+        f"INSERT INTO {columns} SELECT {d.id('member', 'n')},{d.id('course', f'n/{STUDENTS}')},"
+        f"{d.id('user', 'n')},'course:_student','manual',{d.common} FROM {d.numbers(students)}"
     )
     yield (
         f"INSERT INTO {columns} SELECT {d.id('member', f'{students}+n')},{d.id('course', 'n')},"
@@ -106,7 +108,8 @@ def _people_and_places(d: Dialect) -> Iterator[str]:
 def _work(d: Dialect, artifacts: int) -> Iterator[str]:
     yield (
         f"INSERT INTO course_content_type(id,course_id,kind_id,slug,title,color,{_COMMON}) "
-        f"SELECT {d.id('type', 'n')},{d.id('course', 'n')},'assignment','t','t','',{d.common} FROM {d.numbers(COURSES)}"
+        f"SELECT {d.id('type', 'n')},{d.id('course', 'n')},'assignment','t','t','',{d.common} "
+        f"FROM {d.numbers(COURSES)}"
     )
     yield (
         "INSERT INTO course_content(id,course_id,content_type_id,kind_id,path,parent_key,position,title,"
@@ -173,7 +176,8 @@ def _fill_sqlite(path: str, statements: list[str]) -> None:
     for pragma in ("foreign_keys=OFF", "synchronous=OFF", "journal_mode=OFF", "cache_size=-200000"):
         connection.execute(f"PRAGMA {pragma}")
     indexes = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'artifact' AND sql IS NOT NULL"
+        "SELECT name, sql FROM sqlite_master"
+        " WHERE type = 'index' AND tbl_name = 'artifact' AND sql IS NOT NULL"
     ).fetchall()
     connection.execute("BEGIN")
     for name, _ in indexes:

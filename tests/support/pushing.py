@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 from sqlalchemy import select
 
 from computor_core.model import MemberRepository, PushIntent
@@ -101,8 +102,8 @@ def submit(directory: str) -> str:
 
 
 async def clone_of(room: Classroom, person: Person, folder: Path) -> Clone:
-    """A repository for a member."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A repository for a member, with an empty folder for its owner's side."""
+    await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
     host = room.site.app.providers.get(GitHost, "default")
     path = f"{room.course.slug}/students/{person.member.id}"
     repository = await host.ensure_repository(EnsureRepository(path, "student"))

@@ -37,10 +37,17 @@ from tests.support.world import World
 
 @dataclass(frozen=True)
 class Scenario:
-    """Rows by their name in the matrix, principals by persona."""
+    """The scenario.
+
+    Attributes:
+        rows: By their name in the matrix.
+        personas: Their principals.
+        roles: What each persona holds, and whether at the course of the rows or above it.
+    """
 
     rows: dict[str, Any]
     personas: dict[str, Principal]
+    roles: dict[str, tuple[str, bool]]
 
 
 async def build(world: World) -> Scenario:
@@ -49,7 +56,7 @@ async def build(world: World) -> Scenario:
     family = await world.family(uni)
     course, neighbouring = await world.course(family, properties={"k": 1}), await world.course(family)
     elsewhere = await world.course()
-    people = await _people(world, uni, family, course, neighbouring, elsewhere)
+    people, roles = await _people(world, uni, family, course, neighbouring, elsewhere)
     await _scopes(world, rows, people, uni, family, course)
     await _content(world, rows, course)
     await _work(world, rows, people, course)
@@ -64,12 +71,12 @@ async def build(world: World) -> Scenario:
     async with world.session() as session:
         archived = await session.get_one(User, people["archived"].id)
         archived.archived_at = world.now
-    return Scenario(rows, personas)
+    return Scenario(rows, personas, roles)
 
 
 async def _people(
     world: World, uni: Any, family: Any, course: Any, neighbouring: Any, elsewhere: Any
-) -> dict[str, User]:
+) -> tuple[dict[str, User], dict[str, tuple[str, bool]]]:
     places: dict[str, tuple[str, Any]] = {
         "student": ("_student", course),
         "teammate": ("_student", course),
@@ -90,15 +97,18 @@ async def _people(
         "auditor": ("_auditor", None),
         "admin": ("_admin", None),
     }
-    people = {"stranger": await world.user("stranger")}
+    people, roles = {"stranger": await world.user("stranger")}, {}
     for name, (role, place) in places.items():
         people[name] = await world.user(name)
-        await world.grant(people[name], role, place)
+        grant = await world.grant(people[name], role, place)
+        if name != "archived":
+            roles[name] = (grant.role_id, place not in (neighbouring, elsewhere))
     # Somebody else owns what the matrix takes memberships away from.
     for role, place in (("_owner", uni), ("_owner", family), ("_owner", course)):
         await world.grant(await world.user(), role, place)
-    await world.grant(await world.user(), "_admin")
-    return people
+    people["second admin"] = await world.user()
+    await world.grant(people["second admin"], "_admin")
+    return people, roles
 
 
 async def _scopes(
@@ -108,6 +118,10 @@ async def _scopes(
     async with world.session() as session:
         rows |= {
             "users": people["student"],
+            "users (administrator)": people.pop("second admin"),
+            "users (service)": await world.user(is_service=True),
+            "users (strong service)": await world.user(is_service=True, role="_admin"),
+            "users (archived)": people["archived"],
             "roles": await session.get_one(Role, "course:_tutor"),
             "user-roles": (
                 await session.scalars(select(UserRole).where(UserRole.user_id == people["auditor"].id))
@@ -146,6 +160,16 @@ async def _content(world: World, rows: dict[str, Any], course: Any) -> None:
     released = await world.content(course, released=True, properties={"k": 1})
     unreleased = await world.content(course)
     unused = await world.example_version(course)
+    await world.content(course, "full.task", released=True)
+    await world.content(course, "waiting.task")
+    rows |= {
+        "course-contents (unit)": await world.content(course, "full", kind="unit"),
+        "course-contents (unreleased unit)": await world.content(course, "waiting", kind="unit"),
+        "course-contents (later)": await world.content(
+            course, released=True, releases_at=world.now + timedelta(seconds=1)
+        ),
+        "course-contents (archived)": await world.content(course, released=True, archived_at=world.now),
+    }
     async with world.session() as session:
         deployment = (
             await session.scalars(
@@ -219,10 +243,21 @@ async def _work(world: World, rows: dict[str, Any], people: dict[str, User], cou
         "push-intents": await world.push(repository, content, people["student"].id),
         "test-runs": run,
         "test-case-results": await world.case(run),
+        "test-case-results (after due)": await world.case(run, "after_due"),
+        "test-case-results (due over)": await _case_after_due(world, course, members, rows),
         "test-case-results (hidden)": await world.case(run, "never"),
         "grades": await world.grade(artifact, people["tutor"], published=True),
         "grades (unpublished)": await world.grade(second, people["tutor"]),
+        "grades (lecturer's)": await world.grade(second, people["lecturer"], published=True),
     }
+
+
+async def _case_after_due(world: World, course: Any, members: dict[str, Any], rows: dict[str, Any]) -> Any:
+    content = await world.content(course, released=True, due_at=world.now)
+    group = await world.group(content, members["student"], members["teammate"])
+    artifact = await world.artifact(group, members["student"])
+    run = await world.test_run(artifact, rows["example-versions (deployed)"])
+    return await world.case(run, "after_due")
 
 
 async def _operation(world: World, rows: dict[str, Any]) -> None:

@@ -71,6 +71,7 @@ KINDS = [
 SYSTEM = Principal.system("test")
 
 Row = TypeVar("Row", bound=Base)
+_NUMBERS = count(1)
 
 
 @cache
@@ -102,7 +103,7 @@ class World:
         self.access, self.entities = system or assembled()
         self.now = NOW
         self.events: list[Event] = []
-        self._numbers = count(1)
+        self._numbers = _NUMBERS
 
     # --- units ----------------------------------------------------------------------------
 

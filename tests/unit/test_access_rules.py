@@ -274,5 +274,5 @@ def test_a_principal_knows_its_roles_by_scope() -> None:
             Grant(ScopeKind.GLOBAL, None, "_auditor"),
         ),
     )
-    assert principal.roles_at == {course: {"course:_tutor", "course:x"}, None: {"_auditor"}}
+    assert principal.roles_at == {course.int: {"course:_tutor", "course:x"}, None: {"_auditor"}}
     assert principal.role_ids == {"course:_tutor", "course:x", "_auditor"}
