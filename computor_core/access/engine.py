@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, literal_column, select
 
 from computor_core.access import delegation, explanation, principals
 from computor_core.access.caller import credential_of, guard, parameters, with_values
 from computor_core.access.errors import StalePrincipalError
+from computor_core.access.row_ids import row_id_of
 from computor_core.access.rules import RuleBook
 from computor_core.access.scopes import scopes_above
 from computor_core.access.selection import Selection
@@ -36,6 +37,7 @@ SCOPE_ENDPOINTS: dict[ScopeKind, str] = {
 }
 """The entity whose rows are the scopes of a level."""
 
+_NO_ROW = UUID(int=0)
 _SYSTEM, _GLOBAL = PrincipalKind.SYSTEM, ScopeKind.GLOBAL
 
 
@@ -177,7 +179,7 @@ class AccessEngine:
         read_action = self._read_actions.get(endpoint)
         readable = self.select(work.principal, read_action, endpoint) if read_action else None
         statement = self._checks.get((selection, readable), lambda: _check(table, selection, readable))
-        values = parameters(work.principal, work.now) | {"row_id": row_id}
+        values = parameters(work.principal, work.now) | {"row_id": _key(table, row_id)}
         found = (await work.connection.execute(statement, values)).one_or_none()
         if found is None:
             raise StalePrincipalError("the sign-in is no longer valid")
@@ -302,9 +304,9 @@ class AccessEngine:
         self, work: ReadUnit, action: str, endpoint: str, row_id: UUID | str
     ) -> explanation.Explanation:
         """Why the caller may or may not do this to this row: the branch, or the missing grant."""
-        selection = self.select(work.principal, action, endpoint)
+        selection, table = self.select(work.principal, action, endpoint), self.tables[endpoint]
         return await explanation.explain(
-            self.vocabulary, work, selection, endpoint, self.tables[endpoint], row_id
+            self.vocabulary, work, selection, endpoint, table, _key(table, row_id)
         )
 
     async def who_can(
@@ -312,7 +314,19 @@ class AccessEngine:
     ) -> list[explanation.Holder]:
         """Who may do this to this row, by which branches; for administration."""
         rule = self.rules.get(endpoint, action) if self.vocabulary.knows_action(action) else None
-        return await explanation.who_can(work, rule, self.tables[endpoint], row_id, limit=limit)
+        table = self.tables[endpoint]
+        return await explanation.who_can(work, rule, table, _key(table, row_id), limit=limit)
+
+
+def _key(table: Table, row_id: UUID | str) -> UUID | str:
+    """The id to ask for; what can't be any row's becomes one that no row has.
+
+    The question is asked nevertheless, so that it tells whether the caller is live.
+    """
+    try:
+        return row_id_of(table.c.id.type, row_id)
+    except ValueError:
+        return _NO_ROW if isinstance(table.c.id.type, Uuid) else ""
 
 
 def _check(table: Table, selection: Selection, readable: Selection | None) -> Select[Any]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import JSON, Uuid
 
+from computor_core.access.row_ids import require_storable
 from computor_core.db.types import ScaledDecimal, UtcDateTime
 from computor_core.errors import FieldProblem, InvalidError
 
@@ -78,29 +79,6 @@ def from_json(kind: TypeEngine[Any], value: object) -> object:
     if isinstance(value, str):
         require_storable(value)
     return value
-
-
-def require_storable(text: str) -> None:
-    """Refuse text that PostgreSQL can't store: NUL and lone surrogates.
-
-    Raises:
-        ValueError: It holds one.
-    """
-    if "\x00" in text:
-        raise ValueError("text can't hold NUL")
-    text.encode()
-
-
-def row_id_of(kind: TypeEngine[Any], row_id: UUID | str) -> UUID | str:
-    """A row's id in the column's type; ids that can't be any row's are refused like absent ones.
-
-    Raises:
-        ValueError: It isn't one.
-    """
-    if isinstance(kind, Uuid):
-        return row_id if isinstance(row_id, UUID) else UUID(row_id)
-    require_storable(str(row_id))
-    return str(row_id)
 
 
 def refuse(field: str, code: str, message: str) -> InvalidError:

@@ -10,9 +10,10 @@ from sqlalchemy import RowMapping, Select, bindparam, literal_column, select, tr
 
 from computor_core.access.caller import guard
 from computor_core.access.errors import StalePrincipalError
+from computor_core.access.row_ids import row_id_of
 from computor_core.access.statements import StatementCache
 from computor_core.entities import cursors, filtering
-from computor_core.entities.json_values import Convert, from_json, json_value, refuse, row_id_of, to_json
+from computor_core.entities.json_values import Convert, from_json, json_value, refuse, to_json
 from computor_core.entities.listing import ListBuilder, ListShape, cursor_parameter, masked, sort_label
 from computor_core.entities.page import Page
 from computor_core.errors import NotFoundError

@@ -53,6 +53,8 @@ async def test_it_tells_the_other_reasons(world: World) -> None:
         (manager, "user.update", "users", admin.id, "a deny condition holds"),
         (manager, "course.read", "courses", course.id, "no branch holds"),
         (manager, "course.read", "courses", uuid4(), "there is no such row"),
+        (manager, "course.read", "courses", "no-id", "there is no such row"),
+        (manager, "role.read", "roles", "\x00", "there is no such row"),
         (manager, "course.fly", "courses", course.id, "the action is unknown"),
         (
             manager,

@@ -23,7 +23,7 @@ from computor_core.plugin_api.providers.storage import StorageBackend
 from computor_core.plugin_api.workflows import RunState
 from computor_core.services import agent
 from computor_core.services.retesting import start_test
-from computor_core.services.test_queue import LEASE, MAX_EXECUTIONS
+from computor_core.services.test_queue import LEASE, MAX_EXECUTIONS, LeasedJob
 from tests.support.deployment import RIGHT, WRONG, Classroom, Deployment, failing, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -214,6 +214,21 @@ async def test_an_agent_whose_lease_is_lost_stops_its_job_and_another_one_has_it
         await asyncio.wait_for(gate.left.wait(), 60)
         run = await busy_site.finished(accepted.test_run_id)
     assert (run.verdict, run.executions) == ("passed", 2)
+
+
+async def test_a_job_that_is_somebody_elses_by_now_cant_be_given_back(
+    busy_site: Deployment, busy_room: Classroom
+) -> None:
+    gate = Gate(busy_site)
+    with busy_site.runner.does(gate):
+        accepted = await busy_site.submit(busy_room.student, await busy_room.assignment())
+        await asyncio.wait_for(gate.entered.wait(), 60)
+        old = LeasedJob(accepted.test_run_id, "a token of old", busy_site.clock.now(), 1)
+        await busy_site.app.services.queue.give_back(old, delay=agent.AWAY)
+        assert (await busy_site.queued(accepted.test_run_id)).state == "leased"
+        gate.open.set()
+        run = await busy_site.finished(accepted.test_run_id)
+    assert (run.verdict, run.executions) == ("passed", 1)
 
 
 async def test_a_queue_that_cant_be_asked_for_a_moment_doesnt_end_the_agent(

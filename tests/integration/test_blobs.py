@@ -132,15 +132,16 @@ async def test_a_store_that_is_away_doesnt_keep_the_others_from_being_swept(
     site: Deployment, tmp_path: Path
 ) -> None:
     here, there = spooled(tmp_path, b"in the store that works"), spooled(tmp_path, b"in one that is away")
+    there_too = spooled(tmp_path, b"in the same one that is away")
     blobs = site.app.services.blobs
-    await blobs.stage("second", [there])
+    await blobs.stage("second", [there, there_too])
     await blobs.stage("default", [here])
     site.clock.advance(seconds=STAGING_TIME.total_seconds() + 1)
     with failing(site.app.providers.get(StorageBackend, "second"), "delete"):
         assert await blobs.sweep() >= 1
     assert await blob(site, here) is None
     assert (await blob(site, there)).state == "doomed"
-    assert await blobs.sweep() == 1
+    assert await blobs.sweep() == 2
     assert await blob(site, there) is None
 
 

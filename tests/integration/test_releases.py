@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any, Self
@@ -365,6 +366,27 @@ async def test_who_joins_after_the_release_gets_a_repository(site: Deployment, r
     assert student in found
     assert tutor not in found
     assert await tree(room, found[student]) == await template(room)
+
+
+async def test_a_course_with_many_newcomers_is_provided_for_batch_by_batch(
+    site: Deployment, room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = site.app.services.releases
+    two_at_a_time = functools.partial(type(releases).provision_members, releases, batch=2)
+    monkeypatch.setattr(releases, "provision_members", two_at_a_time)
+    await room.assignment("week.hello", released=False)
+    for _ in range(4):
+        await room.join()
+    described = await release(room)
+    assert described.progress == {"stage": "repositories"}
+    assert len(await repositories_of(room)) == 5
+    for _ in range(3):
+        await room.join()
+    await enrol(room)
+    (run_id,) = await provisions(room)
+    async with asyncio.timeout(60):
+        assert (await site.app.workflows.wait(run_id)).state is RunState.COMPLETED
+    assert len(await repositories_of(room)) == 9
 
 
 async def test_before_the_first_release_nobody_gets_a_repository(site: Deployment, room: Classroom) -> None:

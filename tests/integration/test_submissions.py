@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import random
 import tarfile
+import zipfile
 from collections import Counter
 from collections.abc import Awaitable, Iterable
 from typing import Any
@@ -292,12 +295,21 @@ async def test_an_empty_archive_is_a_submission_of_nothing(site: Deployment, roo
     assert (artifact.files, artifact.size, artifact.id) == ([], 0, accepted.artifact_id)
 
 
-def tar_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> bytes:
+def tar_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", *, size: int = 0) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         member = tarfile.TarInfo(name)
-        member.type, member.linkname = kind, target
-        archive.addfile(member, io.BytesIO())
+        member.type, member.linkname, member.size = kind, target, size
+        archive.addfile(member, io.BytesIO(random.Random(5).randbytes(size)))
+    return buffer.getvalue()
+
+
+def zip_with(name: str, mode: int, content: bytes = b"") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        info = zipfile.ZipInfo(name)
+        info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+        archive.writestr(info, content)
     return buffer.getvalue()
 
 
@@ -305,6 +317,14 @@ def tar_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> byte
     "archive",
     [
         pytest.param(b"no archive at all", id="no archive"),
+        pytest.param(gzip.compress(b"no tar" * 1000), id="compressed, but no tar"),
+        pytest.param(tar_with("half.txt", size=100_000)[:200], id="cut off"),
+        pytest.param(b"BZh9" + bytes(2000), id="damaged bzip2"),
+        pytest.param(zip_with("zeros", 0o100644, bytes(4 * 1024 * 1024)), id="bomb"),
+        pytest.param(zip_with("link", 0o120777, b"/etc/passwd"), id="symbolic link in a zip"),
+        pytest.param(zip_with("fifo", 0o010644), id="fifo in a zip"),
+        pytest.param(zip_with("../up/", 0o040755), id="zip folder with .."),
+        pytest.param(tar_with("../up", tarfile.DIRTYPE), id="tar folder with .."),
         pytest.param(zipped({"../up.txt": b""}), id="zip with .."),
         pytest.param(zipped({"/etc/passwd": b""}), id="absolute path"),
         pytest.param(zipped({".git/config": b""}), id="git folder"),
@@ -345,10 +365,14 @@ async def test_the_same_files_are_the_same_tree_whoever_packs_them(site: Deploym
     assignment = await room.assignment()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for folder in (".", "./empty"):
+            entry = tarfile.TarInfo(folder)
+            entry.type = tarfile.DIRTYPE
+            archive.addfile(entry)
         member = tarfile.TarInfo("./answer.sh")
         member.size, member.mtime = len(RIGHT["answer.sh"]), 1_700_000_000
         archive.addfile(member, io.BytesIO(RIGHT["answer.sh"]))
-    as_zip = await site.submit(room.student, assignment, RIGHT)
+    as_zip = await site.submit(room.student, assignment, {"empty/": b"", **RIGHT})
     as_tar = await site.submit(room.student, assignment, buffer.getvalue())
     other = await site.submit(room.student, assignment, WRONG)
     assert as_zip.tree_hash == as_tar.tree_hash != other.tree_hash
