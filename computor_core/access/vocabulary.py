@@ -77,10 +77,6 @@ class Vocabulary:
             _log.warning("unknown action denied", extra={"action": action})
         return False
 
-    def knows_role(self, role_id: str) -> bool:
-        """Whether what the role contains is known here."""
-        return role_id in self._contains
-
     def actions_of(self, role_id: str) -> frozenset[str]:
         """The actions that a role contains; empty for an unknown role."""
         return self._contains.get(role_id, frozenset())

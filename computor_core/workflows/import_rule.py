@@ -19,6 +19,7 @@ __all__ = ["Violation", "check_definition_module"]
 
 _TRUSTED = (
     "computor_core.plugin_api.workflows",
+    "computor_core.plugin_api.workflow_contexts",
     "computor_core.plugin_api.workflow_errors",
     "computor_core.interfaces",
     "computor_core.errors",

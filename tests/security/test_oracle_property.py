@@ -25,7 +25,7 @@ from tests.support.world import NOW, assembled, create_schema
 ACCESS, ENTITIES = assembled()
 ENDPOINTS = sorted(Oracle.READ)
 EXAMPLES = settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[

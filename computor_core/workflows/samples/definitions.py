@@ -32,7 +32,7 @@ hasty = Step[Plan, int]("sample.hasty", timeout=seconds(0.2), retry=Retry(2, ini
 silent = Step[Plan, int](
     "sample.silent", timeout=minutes(5), heartbeat=seconds(0.2), retry=Retry(2, initial=timedelta())
 )
-beating = Step[Plan, int]("sample.beating", timeout=minutes(5), heartbeat=seconds(0.5), retry=Retry(1))
+beating = Step[Plan, int]("sample.beating", timeout=minutes(5), heartbeat=seconds(1), retry=Retry(1))
 meet = Step[int, int]("sample.meet", timeout=minutes(1), retry=QUICK)
 deliver = Step[Parcel, Parcel]("sample.deliver", timeout=minutes(1), retry=QUICK)
 inflate = Step[int, str]("sample.inflate", timeout=minutes(1), retry=QUICK)

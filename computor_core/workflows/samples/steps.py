@@ -138,7 +138,7 @@ silent = hasty
 
 async def beating(ctx: StepContext, plan: Plan) -> int:
     """Last longer than a heartbeat, but give signs of life."""
-    for _ in range(20):
+    for _ in range(25):
         ctx.heartbeat()
         await asyncio.sleep(0.05)
     await _enter(ctx, "did", plan.amount)
