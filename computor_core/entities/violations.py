@@ -27,7 +27,8 @@ def translate(error: IntegrityError, table: Table, known: Collection[str]) -> Co
         known: Fields that the caller knows of; others aren't named.
 
     Returns:
-        ``ConflictError`` for a unique or foreign key rule, ``InvalidError`` for a check.
+        ``ConflictError`` for a unique or foreign key rule and for what the driver doesn't tell,
+        ``InvalidError`` for a check or a missing value.
     """
     kind, constraint, columns = _facts(error, table)
     fields = [name for name in columns if name in known]
@@ -51,6 +52,8 @@ def translate(error: IntegrityError, table: Table, known: Collection[str]) -> Co
             f"the values break the rule {rule!r}",
             fields=[FieldProblem(name, rule, f"breaks the rule {rule!r}") for name in fields],
         )
+    if kind != "NOT NULL":
+        return ConflictError("the change contradicts what is stored")
     return InvalidError(
         "a mandatory value is missing",
         fields=[FieldProblem(name, "missing", "must not be empty") for name in fields],

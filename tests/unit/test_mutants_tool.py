@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import select
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +176,7 @@ class TestPrograms:
         with os.fdopen(os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK), "rb") as alive:
             command = ["sh", "-c", "sleep 600 > alive & wait"]
             with pytest.raises(MutantsError, match="did not end within"):
-                run("slow", command, tmp_path, repeatable(), limit=1)
+                run("slow", command, tmp_path, repeatable(tmp_path), limit=1)
             os.set_blocking(alive.fileno(), True)
             readable, _, _ = select.select([alive], [], [], 60)
             assert readable, "the child still holds its end of the pipe"
@@ -182,11 +184,11 @@ class TestPrograms:
 
     def test_a_failing_program_shows_its_last_lines(self, tmp_path):
         with pytest.raises(MutantsError, match=r"exited with 3\n  \| why"):
-            run("bad", ["sh", "-c", "echo why >&2; exit 3"], tmp_path, repeatable(), limit=60)
+            run("bad", ["sh", "-c", "echo why >&2; exit 3"], tmp_path, repeatable(tmp_path), limit=60)
 
     def test_a_missing_program_is_named(self, tmp_path):
         with pytest.raises(MutantsError, match="no-such-program"):
-            run("none", ["no-such-program"], tmp_path, repeatable(), limit=60)
+            run("none", ["no-such-program"], tmp_path, repeatable(tmp_path), limit=60)
 
 
 PROJECT = {
@@ -319,6 +321,28 @@ class TestRun:
         (project / "tests/test_prices.py").unlink()
         assert main_on(project, "prices") == 1
         assert "there is no tests/test_prices.py" in capsys.readouterr().err
+
+    def test_ended_by_a_signal_it_leaves_no_process_and_no_copy(self, project, tmp_path):
+        os.mkfifo(tmp_path / "alive")
+        (project / "tests/test_roles.py").write_text(
+            "import time\n\ndef test_slow():\n"
+            f"    with open({str(tmp_path / 'alive')!r}, 'w') as alive:\n"
+            "        alive.write('here')\n        alive.flush()\n        time.sleep(600)\n"
+        )
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        command = [sys.executable, "-m", "tools.mutants", "--root", project]
+        command += ["--targets", project / "targets.toml", "--jobs", "1", "roles"]
+        tool = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(scratch)})
+        with (tmp_path / "alive").open("rb") as alive:  # waits until the test runs
+            assert alive.read(4) == b"here"
+            assert list(scratch.iterdir())
+            tool.terminate()
+            assert tool.wait(60) == 128 + signal.SIGTERM
+            readable, _, _ = select.select([alive], [], [], 60)
+            assert readable, "the test still runs"
+            assert alive.read() == b""
+        assert list(scratch.iterdir()) == []
 
     def test_an_unknown_name_is_wrong_usage(self, project, capsys):
         assert main_on(project, "nope") == 2

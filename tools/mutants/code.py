@@ -80,7 +80,7 @@ def _outcome(key: str, status: str, copy: Path, limit: float, differences: bool)
 def _mutmut(copy: Path, what: str, limit: float, *arguments: str) -> str:
     # The script, since mutmut warns about `python -m mutmut`.
     script = Path(sys.executable).with_name("mutmut")
-    return run(what, [script, *arguments], copy, repeatable(), limit)
+    return run(what, [script, *arguments], copy, repeatable(copy), limit)
 
 
 def _natural(key: str) -> tuple[str, int]:

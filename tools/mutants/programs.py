@@ -14,16 +14,17 @@ from tools.mutants.errors import MutantsError
 LINES_SHOWN = 30
 
 
-def repeatable(**more: str) -> dict[str, str]:
+def repeatable(copy: Path, **more: str) -> dict[str, str]:
     """The environment in which mutants are judged, the same on every machine.
 
     The time zone is unlike UTC, so that a mutant that falls back on local time is noticed.
 
     Args:
+        copy: Root of a copy of the tree; temporary files go beside it, and with it.
         more: Further variables.
     """
     fixed = {"PYTHONHASHSEED": "0", "TZ": "Pacific/Chatham", "TERM": "dumb", "NO_COLOR": "1"}
-    return {**os.environ, **fixed, **more}
+    return {**os.environ, **fixed, "TMPDIR": str(copy.parent), **more}
 
 
 def run(

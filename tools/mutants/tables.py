@@ -37,7 +37,7 @@ def row_outcomes(target: RowTarget, copy: Path, *, jobs: int, limit: float) -> l
         command: list[str | Path] = [sys.executable, "-m", "tools.mutants.deletion", question, answer]
         # The copy comes before what is installed, and this tool may not be part of the copy.
         path = os.pathsep.join([str(copy), str(Path(__file__).parents[2])])
-        run(target.name, command, copy, repeatable(PYTHONPATH=path), limit)
+        run(target.name, command, copy, repeatable(copy, PYTHONPATH=path), limit)
         judged: list[tuple[str, str]] = json.loads(answer.read_text(encoding="utf-8"))
     if not judged:
         raise MutantsError(f"{target.name}: {target.registrations} has no rows at {', '.join(target.rows)}")
