@@ -279,8 +279,6 @@ class _Check:
         parents = [ref for ref in registration.refs if ref.parent]
         if Operation.CREATE in registration.access and not parents and not registration.create_at_root:
             yield "create has neither a parent reference nor create_at_root"
-        if len(parents) > 1:
-            yield "several references are the parent"
         for column in registration.stamps:
             if not self.entity.has(column):
                 yield f"stamp {column} has no column"

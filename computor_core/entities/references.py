@@ -53,10 +53,13 @@ class References:
             StalePrincipalError: The caller isn't live.
         """
         registration = self._entity.registration
-        parent = next((ref for ref in self._refs.values() if ref.parent), None)
-        if parent is None or values.get(parent.field) is None:
-            if not registration.create_at_root:
-                raise refuse(parent.field if parent else "parent", "missing", "a row can't stand by itself")
+        parents = [ref.field for ref in self._refs.values() if ref.parent]
+        given = [field for field in parents if values.get(field) is not None]
+        if len(given) > 1:
+            raise refuse(given[1], "second_parent", f"the row lies below {given[0]} already")
+        if not given and not registration.create_at_root:
+            raise refuse(parents[0], "missing", f"one of {', '.join(parents)} is needed")
+        if not given:
             await self._access.require_at(work, registration.access[Operation.CREATE], ScopeKind.GLOBAL, None)
         ordered = sorted(self._refs.values(), key=lambda ref: not ref.parent)
         targets = [

@@ -80,7 +80,7 @@ class Ref:
             A target that the caller can't read answers 404, one that is readable but refuses the
             action 403. An update that changes the field needs it on the old target, too.
         parent: Whether the row lives below the target, so that creating it is allowed by the
-            action on the target alone.
+            action on the target alone. Of several parents exactly one is given.
         same: Columns that must agree: the row's column → the target's column.
         copies: Columns that the row takes over from the target: the row's → the target's. They
             aren't part of the create DTO.

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from computor_core.catalogue import actions, entities, roles, rules
 from computor_core.db.engine import Database
 from computor_core.entities.assembly import assemble
-from computor_core.errors import ForbiddenError, NotFoundError
-from computor_core.model import AuditEvent
+from computor_core.errors import ForbiddenError, InvalidError, NotFoundError
+from computor_core.model import AuditEvent, CourseFamily
 from tests.support import notes
 from tests.support.world import World
 
@@ -80,6 +80,33 @@ async def test_cores_roles_reach_the_plugins_rows_by_the_plugins_rules(app: App)
         await write(app, stranger, course)
     async with app.uow(lecturer) as work:
         await app.entities["x-notes"].delete(work, row["id"])
+
+
+async def test_of_several_parents_exactly_one_is_given(app: App) -> None:
+    course = await app.course()
+    owner = await app.who("_owner", await app.family())
+    async with app.session() as session:
+        family = await session.get_one(CourseFamily, course.course_family_id)
+    user = await app.user()
+    await app.grant(user, "_owner", family)
+    family_owner = await app.principal(user)
+
+    async def add(principal: Any, **parents: Any) -> dict[str, Any]:
+        async with app.uow(principal) as work:
+            return await app.entities["x-notes"].create(work, notes.NoteCreate(text="x", **parents))
+
+    assert (await add(family_owner, course_family_id=family.id))["course_id"] is None
+    assert (await add(family_owner, course_id=course.id))["course_family_id"] is None
+    assert len(await app.ids(family_owner, "x-notes")) == 2
+    for parents, code in (
+        ({}, "missing"),
+        ({"course_id": course.id, "course_family_id": family.id}, "second_parent"),
+    ):
+        with pytest.raises(InvalidError) as caught:
+            await add(family_owner, **parents)
+        assert caught.value.fields[0].code == code
+    with pytest.raises(NotFoundError):
+        await add(owner, course_family_id=family.id)
 
 
 async def test_a_command_checks_its_action_first(app: App) -> None:

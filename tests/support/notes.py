@@ -21,7 +21,7 @@ from computor_core.interfaces import (
     ReadDto,
     UpdateDto,
 )
-from computor_core.model import Course, User
+from computor_core.model import Course, CourseFamily, User
 from computor_core.plugin_api.access import AccessRuleRegistration, ScopeKind, branch, own, scope_of
 from computor_core.plugin_api.entities import (
     Command,
@@ -48,7 +48,8 @@ class Note(NoteBase):
     __tablename__ = "x_note"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    course_id: Mapped[UUID] = mapped_column(ForeignKey(Course.__table__.c.id, ondelete="CASCADE"))
+    course_id: Mapped[UUID | None] = mapped_column(ForeignKey(Course.__table__.c.id, ondelete="CASCADE"))
+    course_family_id: Mapped[UUID | None] = mapped_column(ForeignKey(CourseFamily.__table__.c.id))
     author_id: Mapped[UUID | None] = mapped_column(ForeignKey(User.__table__.c.id, ondelete="SET NULL"))
     text: Mapped[str]
     version: Mapped[int] = mapped_column(default=1)
@@ -61,7 +62,8 @@ class Note(NoteBase):
 class NoteCreate(CreateDto):
     """A new note."""
 
-    course_id: UUID = Field(description="The course.")
+    course_id: UUID | None = Field(None, description="The course.")
+    course_family_id: UUID | None = Field(None, description="Or the family.")
     text: str = Field(description="The text.")
 
 
@@ -74,7 +76,8 @@ class NoteUpdate(UpdateDto):
 class NoteGet(EntityFields):
     """A note."""
 
-    course_id: UUID = Field(description="The course.")
+    course_id: UUID | None = Field(description="The course.")
+    course_family_id: UUID | None = Field(description="Or the family.")
     author_id: UUID | None = Field(description="Who wrote it.")
     text: str = Field(description="The text.")
 
@@ -124,8 +127,13 @@ async def count(app: Any, principal: Any, row_id: Any, body: Any, *, request_id:
 
 
 def registration(module: str = __name__) -> EntityRegistration:
-    """The entity; members of a course read its notes, authors and content staff change them."""
+    """The entity: notes of a course or a family.
+
+    Members of a course read its notes, authors and content staff change them; a family's owners
+    write and read its own.
+    """
     course = branch("course", scope_of(ScopeKind.COURSE, "course_id", "course.read"))
+    family = branch("family", scope_of(ScopeKind.FAMILY, "course_family_id", "family.update"))
     staff = branch("staff", scope_of(ScopeKind.COURSE, "course_id", "content.write"))
     author = branch("author", own("author_id"), scope_of(ScopeKind.COURSE, "course_id", "course.read"))
     return EntityRegistration(
@@ -140,13 +148,16 @@ def registration(module: str = __name__) -> EntityRegistration:
             Operation.DELETE: WRITE,
         },
         rules=(
-            AccessRuleRegistration("x-notes", READ, (course,)),
+            AccessRuleRegistration("x-notes", READ, (course, family)),
             AccessRuleRegistration("x-notes", WRITE, (author, staff)),
             AccessRuleRegistration(
                 "courses", WRITE, (branch("member", scope_of(ScopeKind.COURSE, "id", "course.read")),)
             ),
         ),
-        refs=(Ref("course_id", "courses", WRITE, parent=True),),
+        refs=(
+            Ref("course_id", "courses", WRITE, parent=True),
+            Ref("course_family_id", "course-families", "family.update", parent=True),
+        ),
         personal={"author_id": Personal(Erasure.CLEAR)},
         commands=(
             Command("shout", "Shout it.", ShoutInput, Shouted, WRITE, f"{module}:shout"),

@@ -341,11 +341,6 @@ def test_a_taken_over_column_that_callers_set() -> None:
     assert "name is taken over by reference course_id, so callers can't set it" in problems(refs=(ref,))
 
 
-def test_two_parents() -> None:
-    again = Ref("user_id", "users", "user.read", parent=True)
-    assert "several references are the parent" in problems(refs=(*GOOD.refs, again))
-
-
 def test_a_stamp_without_a_column() -> None:
     assert "stamp colour has no column" in problems(stamps=("colour",))
 
