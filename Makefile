@@ -17,7 +17,7 @@ demo: $(VENV)/.host
 	$(BIN)/computor demo $(if $(ONCE),--once)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -p no:cacheprovider --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/python -m pytest -p no:cacheprovider --cov --cov-report=term:skip-covered $(ARGS)
 
 test-services: $(VENV)/.dev
 	$(PYTHON) -m tools.services install

@@ -38,6 +38,7 @@ from computor_core.plugin_api import (
     WorkflowEngineRegistration,
     WorkflowRegistration,
 )
+from computor_core.plugin_api.workflows import MAX_PAYLOAD_BYTES, NonRetryableError, PayloadLimitError
 from computor_core.plugins.builder import RegistryBuilder
 from computor_core.plugins.discovery import scan
 from computor_core.plugins.loader import Loader
@@ -55,6 +56,7 @@ from computor_core.services.trees import (
     safe_path,
     tree_hash,
 )
+from computor_core.workflows.codec import decode, encode
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -320,3 +322,28 @@ class TestPlugins:
         assert plugins.meta("core") is CorePlugin.meta
         with pytest.raises(KeyError, match="absent"):
             plugins.meta("absent")
+
+
+class TestPayloads:
+    def test_a_value_of_another_type_is_named_with_both_types(self):
+        with pytest.raises(NonRetryableError) as caught:
+            encode(int, "many", "output of step x")
+        assert caught.value.message == "output of step x isn't a int"
+        assert caught.value.details == {"given": "str"}
+        with pytest.raises(NonRetryableError, match=r"^output isn't a int \| None "):
+            encode(int | None, "many", "output")
+
+    def test_a_payload_that_does_not_fit_is_told_by_path_and_code_alone(self):
+        with pytest.raises(NonRetryableError) as caught:
+            decode(dict[str, list[int]], {"a": [1, "secret"]}, "input of step x")
+        assert caught.value.message == "input of step x isn't a dict"
+        assert caught.value.details == {"problems": [{"path": "a.1", "code": "int_parsing"}]}
+
+    def test_one_that_is_too_large_is_told_with_its_size(self):
+        with pytest.raises(PayloadLimitError) as caught:
+            encode(str, "x" * MAX_PAYLOAD_BYTES, "output of step x")
+        size = MAX_PAYLOAD_BYTES + 2
+        assert caught.value.message == f"output of step x has {size} bytes, more than {MAX_PAYLOAD_BYTES}"
+        assert caught.value.details == {"bytes": size, "limit": MAX_PAYLOAD_BYTES}
+        assert caught.value.hint
+        assert encode(str, "x" * (MAX_PAYLOAD_BYTES - 2), "output") is not None

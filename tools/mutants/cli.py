@@ -16,7 +16,7 @@ from tools.mutants.targets import CodeTarget, Target, choose, read_targets
 from tools.mutants.workcopy import work_copy
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 3600.0
+LIMIT = 7200.0
 """Seconds for one target."""
 
 
