@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,15 @@ parallelism = 1
 """
 """Cheap hashes: the tests sign in often, and sign-in isn't what they are about."""
 
+UNFINISHED = (
+    ("test_run", "state != 'finished'"),
+    ("push_intent", "state IN ('pending', 'moved')"),
+    ("outbox", "dispatched_at IS NULL"),
+    ("workflow_run", "settled_at IS NULL"),
+    ("event_log", "seq IS NULL"),
+)
+"""Rows that some background work still has to do with."""
+
 
 @dataclass
 class Playground:
@@ -45,21 +54,20 @@ class Playground:
         data: The host's data folder.
         port: The port that the host always gets.
         admin_password: Of the administrator.
-        student: The student who submits.
         assignment: The assignment.
         course_id: The course.
         repository: Clone address of the student's repository.
+        token: The student's bearer token; signed in long before, so that no test's kill meets the sign-in.
     """
 
     data: Path
     port: int
     admin_password: str
     http: httpx.Client
-    student: people.Person | None = None
     assignment: Assignment | None = None
     course_id: str = ""
     repository: str = ""
-    accepted: list[dict[str, Any]] = field(default_factory=list)
+    token: str = ""
 
     @property
     def base(self) -> str:
@@ -77,9 +85,16 @@ class Playground:
         with server.serving(self.environment(failpoint), self.port, self.data.parent / "host.log") as running:
             yield running
 
-    def sign_in(self) -> Api:
-        assert self.student is not None
-        return Api(self.base, self.http).sign_in(self.student.email, self.student.password)
+    @property
+    def api(self) -> Api:
+        """The API with the student's session."""
+        return Api(self.base, self.http, self.token)
+
+    def idle(self) -> bool:
+        """Whether nothing is left to be done by any background work."""
+        return not any(
+            self.rows(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1") for table, condition in UNFINISHED
+        )
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database says, read beside the host."""
@@ -111,8 +126,11 @@ def build(folder: Path, example: Path) -> Playground:
         people.enrol(admin, ground.course_id, student)
         (ground.assignment,) = create_assignments(admin, ground.course_id, imported)
         release(admin, ground.course_id, 1)
-        ground.student = student
+        signed_in = Api(ground.base, ground.http).sign_in(student.email, student.password)
+        ground.token = signed_in.token
         ground.repository = admin.all("/member-repositories", course_id=ground.course_id)[0]["http_url"]
+        # Whatever is left over would meet the failpoint before the test's own work does.
+        wait_for("the end of the preparations", ground.idle, seconds=60)
     return ground
 
 

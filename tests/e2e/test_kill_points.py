@@ -28,16 +28,11 @@ AROUND_THE_OUTBOX = (
     "outbox.started",
     "outbox.after_dispatch",
 )
-AROUND_THE_STEPS = tuple(
-    f"{moment}.{step}"
-    for step in ("submission.prepare", "submission.record", "submission.settle")
-    for moment in ("step.before", "step.after", "step.journaled")
-    if (moment, step)
-    not in {
-        ("step.journaled", "submission.settle"),
-        ("step.after", "submission.prepare"),
-        ("step.journaled", "submission.prepare"),
-    }
+AROUND_THE_STEPS = (
+    "step.before.submission.prepare",
+    "step.before.submission.record",
+    "step.after.submission.record",
+    "step.journaled.submission.record",
 )
 BESIDE_THE_AGENT = (
     # The job is in the queue by then, so the agent may or may not have it in hand at the kill.
@@ -85,10 +80,10 @@ def ground(prepared: Playground, tmp_path: Path) -> Iterator[Playground]:
             port=prepared.port,
             admin_password=prepared.admin_password,
             http=http,
-            student=prepared.student,
             assignment=prepared.assignment,
             course_id=prepared.course_id,
             repository=prepared.repository,
+            token=prepared.token,
         )
 
 
@@ -96,8 +91,7 @@ def upload(ground: Playground) -> bool:
     """Submit the reference solution; whether an answer came that says it was accepted."""
     assert ground.assignment is not None
     try:
-        api = ground.sign_in()
-        answer = api.call(
+        answer = ground.api.call(
             "POST",
             f"/course-contents/{ground.assignment.content_id}/submissions",
             content=archive({"count.sh": ((EXAMPLE / "count.sh").read_bytes(), 0o100644)}),
@@ -112,17 +106,9 @@ def upload(ground: Playground) -> bool:
 def settle(ground: Playground) -> None:
     """Start the host again and wait until nothing is left to do."""
 
-    def idle() -> bool:
-        ((unfinished,),) = ground.rows("SELECT count(*) FROM test_run WHERE state != 'finished'")
-        ((pending,),) = ground.rows("SELECT count(*) FROM push_intent WHERE state IN ('pending', 'moved')")
-        ((undispatched,),) = ground.rows("SELECT count(*) FROM outbox WHERE dispatched_at IS NULL")
-        ((unsettled,),) = ground.rows("SELECT count(*) FROM workflow_run WHERE settled_at IS NULL")
-        ((unstamped,),) = ground.rows("SELECT count(*) FROM event_log WHERE seq IS NULL")
-        return not (unfinished or pending or undispatched or unsettled or unstamped)
-
     with ground.serving() as running:
         try:
-            wait_for("the end of all work", idle, seconds=120)
+            wait_for("the end of all work", ground.idle, seconds=120)
         except DemoError as error:
             raise AssertionError(f"{error}\n{running.log.read_text()[-4000:]}") from error
 
@@ -191,7 +177,7 @@ def test_killed_around_a_push_it_is_submitted_once_or_never_moved(
 ) -> None:
     assert ground.assignment is not None
     with ground.serving(failpoint) as running:
-        token = ground.sign_in().token
+        token = ground.token
         helper = '!f() { echo username=token; echo "password=$COMPUTOR_GIT_TOKEN"; }; f'
         credentials = ["-c", "credential.helper=", "-c", f"credential.helper={helper}"]
         environment = {"COMPUTOR_GIT_TOKEN": token}

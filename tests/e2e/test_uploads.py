@@ -30,7 +30,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
 
 @pytest.fixture
 def student(ground: Playground) -> Api:
-    return ground.sign_in()
+    return ground.api
 
 
 def path(ground: Playground) -> str:
@@ -137,6 +137,6 @@ def test_a_two_gigabyte_upload_is_refused_early(ground: Playground, student: Api
 def test_nobody_and_strangers_can_not_submit(ground: Playground) -> None:
     nobody = Api(ground.base, ground.http)
     assert nobody.call("POST", path(ground), content=solution(), headers=ZIP).status_code == 401
-    student = ground.sign_in()
+    student = ground.api
     unknown = student.call("POST", f"/course-contents/{uuid.uuid4()}/submissions", content=b"", headers=ZIP)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
