@@ -76,6 +76,7 @@ _ADMINISTRATION = {
     "provider.bind": "Choose provider instances.",
     "audit.read": "Read the audit trail.",
     "workflow.read": "See workflow runs.",
+    "metrics.read": "Read a host's metrics.",
 }
 
 

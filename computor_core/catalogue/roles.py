@@ -88,7 +88,7 @@ USER_MANAGER = frozenset(
 )
 EXAMPLE_MANAGER = frozenset({"organization.read", "example.read", "example.write"})
 GIT_MANAGER = frozenset({"provider.read", "provider.bind", "repository.manage"})
-AUDITOR = frozenset({"user.read", "role.read", "audit.read", "workflow.read"})
+AUDITOR = frozenset({"user.read", "role.read", "audit.read", "workflow.read", "metrics.read"})
 
 _ROLES: dict[ScopeKind, list[tuple[str, str, frozenset[str]]]] = {
     ScopeKind.GLOBAL: [

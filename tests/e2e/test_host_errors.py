@@ -57,6 +57,27 @@ async def test_a_wrong_method_names_the_right_ones(
     assert allowed <= set(re.split(r",\s*", answer.headers["allow"]))
 
 
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/api/v1/users", "/api/v1/user", "/api/v1/nope", "/openapi.json"]
+)
+async def test_head_answers_as_get_does_without_content(admin: httpx.AsyncClient, path: str) -> None:
+    head, get = await admin.head(path), await admin.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers.get("content-length") == get.headers.get("content-length")
+
+
+async def test_head_of_a_stream_ends_after_its_headers(admin: httpx.AsyncClient) -> None:
+    answer = await admin.head("/api/v1/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_head_of_what_takes_no_get_is_refused(admin: httpx.AsyncClient) -> None:
+    answer = await admin.head("/api/v1/auth/sign-in")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/user", "/api/v1/auth/sessions", "/api/v1/events"])
 async def test_nobody_gets_401_and_is_told_how(host: Host, path: str) -> None:
     answer = await host.client.get(path)

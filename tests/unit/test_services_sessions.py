@@ -49,7 +49,9 @@ class Listener(Server):
     def start(self, installed, folder, port):
         log = folder / "log"
         child = spawn(self.name, [installed.program, "-c", LISTENER, str(port)], log)
-        process = await_ready(self.name, child, log, lambda: "" if "listening" in log.read_text() else "silent", 60)
+        process = await_ready(
+            self.name, child, log, lambda: "" if "listening" in log.read_text() else "silent", 60
+        )
         return Running(self.name, process, signal.SIGTERM, port, log, {self.variable: f"127.0.0.1:{port}"})
 
 

@@ -17,6 +17,7 @@ from computor_core.settings import Settings
 from computor_fastapi_host.lifespan import lifespan
 from computor_fastapi_host.middleware.body_limit import BodyLimit
 from computor_fastapi_host.middleware.entrance import Entrance
+from computor_fastapi_host.middleware.head import HeadRequests
 from computor_fastapi_host.middleware.headers import SecurityHeaders
 from computor_fastapi_host.problems import answer
 from computor_fastapi_host.state import HostState, Limits
@@ -62,6 +63,7 @@ def create_app(source: Settings | Computor, *, run: bool = True, limits: Limits 
         middleware=[
             Middleware(SecurityHeaders, https=settings.public_url.startswith("https://")),
             Middleware(Entrance, state=state),
+            Middleware(HeadRequests),
             Middleware(
                 GZipMiddleware,
                 minimum_size=_SMALLEST_COMPRESSED,

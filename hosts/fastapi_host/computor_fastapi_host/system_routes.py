@@ -67,7 +67,7 @@ async def metrics(request: Request) -> Response:
 
     Raises:
         AuthenticationError: The request comes from elsewhere, or through a proxy, and its caller
-            doesn't hold ``workflow.read``.
+            doesn't hold ``metrics.read``.
     """
     if not _is_local(request):
         context = host_request(request)
@@ -75,7 +75,7 @@ async def metrics(request: Request) -> Response:
         if principal.kind is PrincipalKind.ANONYMOUS:
             raise AuthenticationError("metrics need somebody who is signed in")
         async with context.read(principal) as unit:
-            await context.app.access.require_at(unit, "workflow.read", ScopeKind.GLOBAL, None)
+            await context.app.access.require_at(unit, "metrics.read", ScopeKind.GLOBAL, None)
     return Response(host_state(request.app).metrics.text(), media_type=CONTENT_TYPE)
 
 
