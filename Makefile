@@ -17,7 +17,8 @@ demo: $(VENV)/.host
 	$(BIN)/computor demo $(if $(ONCE),--once)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -p no:cacheprovider --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -p no:cacheprovider --cov --cov-report=term:skip-covered \
+		$(or $(ARGS),--cov-fail-under=90)
 
 test-services: $(VENV)/.dev
 	$(PYTHON) -m tools.services install

@@ -12,17 +12,17 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from computor_core.clock import Clock, SystemClock
-from computor_core.db.engine import Database
 from computor_core.db.host_lock import host_lock
 from computor_core.db.trouble import explained
 from computor_core.db.unit_of_work import ReadUnit, UnitHooks, UnitOfWork, open_read, open_write
@@ -32,19 +32,21 @@ from computor_core.plugin_api.providers.bus import EventBus
 from computor_core.plugin_api.providers.cache import Cache
 from computor_core.plugin_api.providers.engine import WorkflowEngine
 from computor_core.plugins.bindings import require_referenced
-from computor_core.plugins.doors import Doors
-from computor_core.plugins.opening import open_all
+from computor_core.plugins.doors import Doors, open_doors
+from computor_core.plugins.opening import open_all, open_named
 from computor_core.plugins.providers import Providers
 from computor_core.security.keys import load_keys
 from computor_core.settings.assembly import Assembly, assemble
 from computor_core.settings.data_folder import prepare_data_folder, private_folder
-from computor_core.targets import load_target
+from computor_core.settings.database import open_database, opened_database
 
 if TYPE_CHECKING:
     from computor_core.access.engine import AccessEngine
+    from computor_core.db.engine import Database
     from computor_core.entities.service import EntityServices
     from computor_core.events.dispatcher import EventDispatcher
     from computor_core.events.wakeups import Wakeups
+    from computor_core.migrations.runner import AppliedRevision
     from computor_core.plugin_api.principal import Principal
     from computor_core.plugins.loader import PluginSet
     from computor_core.plugins.registries import Registries
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from computor_core.settings.composition import Instance
     from computor_core.settings.model import Settings
     from computor_core.workflows.runtime import WorkflowRuntime
+
+_log = logging.getLogger(__name__)
 
 
 class Computor:
@@ -100,6 +104,31 @@ class Computor:
         self._stack: AsyncExitStack | None = None
         self._hooks: UnitHooks | None = None
 
+    @staticmethod
+    async def migrate(settings: Settings) -> Sequence[AppliedRevision]:
+        """Bring a deployment's database to the installed code, as ``computor db upgrade`` does.
+
+        Nothing migrates by itself: who embeds the application calls this when nobody else uses
+        the database's tables.
+
+        Args:
+            settings: The settings.
+
+        Returns:
+            What was applied, in order; nothing when the database was up to date.
+
+        Raises:
+            ConfigurationError: Settings or plugins are wrong, or another host runs on the file.
+            SchemaVersionError: The database is newer than the installed code.
+        """
+        from computor_core.migrations.runner import upgrade
+
+        assembly = await anyio.to_thread.run_sync(assemble, settings)
+        assembly.require_sound()
+        async with opened_database(settings) as database:
+            with host_lock(database):
+                return await upgrade(database, assembly.plugins.registries)
+
     async def __aenter__(self) -> Self:
         """Start.
 
@@ -126,22 +155,22 @@ class Computor:
             await self._stack.aclose()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        assembly = await anyio.to_thread.run_sync(assemble, self.settings)
+        assembly = await anyio.to_thread.run_sync(
+            partial(assemble, self.settings, composed=True, clock=self.clock)
+        )
         assembly.require_sound()
+        for problem in assembly.plugins.problems:
+            _log.warning('left out, as plugins.on_error = "degrade" allows: %s', problem.line())
         self._assembly = assembly
         self.plugins, self.registries = assembly.plugins, assembly.plugins.registries
+        self.database = open_database(self.settings)
+        stack.push_async_callback(self.database.aclose)
+        await self._check_database(assembly)  # first: a start that is refused leaves no folders and keys
         prepare_data_folder(self.settings.data_dir)
         security = self.settings.security
         self.keys = load_keys(self.settings.data_dir, security.master_key_file, security.signing_key_file)
-        self.database = Database(
-            self.settings.database_url,
-            pool_size=self.settings.database.pool_size,
-            statement_timeout=self.settings.database.statement_timeout,
-        )
-        stack.push_async_callback(self.database.aclose)
-        await self._check_database(assembly)
         await self._open_providers(stack, assembly)
-        self._compose()
+        self._compose(assembly)
 
     async def _check_database(self, assembly: Assembly) -> None:
         """Refuse a schema or settings that the database's content doesn't fit."""
@@ -156,20 +185,21 @@ class Computor:
         self.cache = self.providers.get(Cache, self.providers.default("cache"))
         self.bus = self.providers.get(EventBus, self.providers.default("bus"))
 
-    def _compose(self) -> None:
+    def _compose(self, assembly: Assembly) -> None:
         """Build what stands on database, registries and providers, and let the parts know each other."""
-        from computor_core.composition import compose_entities, compose_workflows
         from computor_core.events.dispatcher import EventDispatcher, HandlerBinding
         from computor_core.events.wakeups import Wakeups
         from computor_core.services.core import Services
         from computor_core.workflows.runtime import WorkflowRuntime
 
-        registries = self.registries
-        self.access, self.entities = compose_entities(registries, self.clock)
+        composition = assembly.composition
+        if composition is None:
+            raise RuntimeError("core can't be composed; require_sound has let it pass")
+        self.access, self.entities = composition.access, composition.entities
         self.wakeups = Wakeups(self.bus)
         self.workflows = WorkflowRuntime(
             app=self._doors,
-            registry=compose_workflows(registries),
+            registry=composition.workflows,
             engines={
                 name: self.providers.get(WorkflowEngine, name) for name in self.providers.names("engine")
             },
@@ -180,7 +210,7 @@ class Computor:
             units=self._doors,
             bindings=[
                 HandlerBinding(item.plugin, item.registration, self.context(item.plugin))
-                for item in registries.event_handlers.values()
+                for item in self.registries.event_handlers.values()
             ],
             wakeups=self.wakeups,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
@@ -191,24 +221,28 @@ class Computor:
             workflow=self.workflows.target,
         )
         self.services = Services(self)
-        self._doors.lead_to(self.services)
+        open_doors(self._doors, self.services)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Carry out background work while the block is open: engines, dispatchers, sweepers, agents.
 
         Raises:
-            ConfigurationError: Another host runs on the same SQLite file.
+            ConfigurationError: Another host runs on the same SQLite file, or a runner isolates
+                less than the settings demand.
+            PluginError: A plugin's lifespan can't be opened or closed.
         """
         from computor_core.services.background import background
+        from computor_core.services.isolation import require_isolation
 
         async with AsyncExitStack() as stack:
             stack.enter_context(host_lock(self.database))
+            await require_isolation(self.providers, self.settings.runner.minimum_isolation)
             await stack.enter_async_context(self.wakeups.running())
             for registered in self.registries.lifespan:
-                target: Any = load_target(registered.registration.target)
-                manager: AbstractAsyncContextManager[None] = target(self.context(registered.plugin))
-                await stack.enter_async_context(manager)
+                label = f"lifespan of plugin {registered.plugin} ({registered.distribution})"
+                target, context = registered.registration.target, self.context(registered.plugin)
+                await open_named(stack, target, label, context)
             await stack.enter_async_context(self.events.running())
             await stack.enter_async_context(self.workflows.running())
             await stack.enter_async_context(background(self))

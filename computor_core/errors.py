@@ -137,6 +137,13 @@ class UnsafeArchiveError(InvalidError):
     internal_code = 42210
 
 
+class EmptyArchiveError(InvalidError):
+    """An archive holds not one file."""
+
+    code = "empty_archive"
+    internal_code = 42230
+
+
 class AuthenticationError(ComputorError):
     """Nobody is signed in, or the credential is unknown, expired or revoked."""
 

@@ -7,13 +7,27 @@ statement object serves every caller.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Uuid, and_, bindparam, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    false,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.sql import visitors
 
 from computor_core.db.types import UtcDateTime
@@ -32,16 +46,27 @@ class Caller:
         user: The user's id: a named parameter, or a column when the question is "who can?".
         now: The start of the request, UTC.
         froms: The tables that ``user`` comes from; every subquery must correlate to them.
+        limited: Whether a token limits the caller to ``scopes``.
+        scopes: The actions that the token is limited to, an expanding parameter; None: no token is
+            part of the question.
     """
 
     user: ColumnElement[UUID]
     now: ColumnElement[datetime]
     froms: tuple[FromClause, ...] = ()
+    limited: ColumnElement[bool] = field(default_factory=false)
+    scopes: BindParameter[str] | None = None
+
+    def may_use(self, action: ColumnElement[str]) -> ColumnElement[bool]:
+        """Whether the presented credential lets the caller use an action, held or not."""
+        return true() if self.scopes is None else or_(not_(self.limited), action.in_(self.scopes))
 
 
 CALLER = Caller(
     user=bindparam("caller_user", type_=Uuid()),
     now=bindparam("caller_now", type_=UtcDateTime()),
+    limited=bindparam("caller_limited", type_=Boolean()),
+    scopes=bindparam("caller_scopes", type_=String(), expanding=True),
 )
 """The caller of a request, by the parameters that :func:`parameters` supplies."""
 
@@ -122,6 +147,8 @@ def parameters(principal: Principal, now: datetime) -> dict[str, Any]:
         "caller_epoch": principal.epoch,
         "caller_session": principal.session_id,
         "caller_token": principal.api_token_id,
+        "caller_limited": principal.scopes is not None,
+        "caller_scopes": sorted(principal.scopes or ()),
     }
 
 

@@ -229,12 +229,15 @@ class _Builder:
 
     def _pytest_phases(self, group: PytestGroup) -> Iterable[Phase]:
         # The one place where a student's program shares a sandbox with the tests: pytest runs both in
-        # one process. The result is labelled in_process for that.
-        extra = (
-            Mount("tests", "/tests", only=self.spec.test_files),
-            Mount("toolchain:python", "/libraries"),
-        )
+        # one process. The result is labelled in_process for that. The program can read and print what is
+        # mounted, so a phase gets the files of its own tests, and of the rest those without any test.
+        without_tests = set(self.spec.test_files) - {case.file for case in self.spec.unit_tests}
         for name, numbers in phase_cases(group).items():
+            files = without_tests | {group.cases[number].file for number in numbers}
+            extra = (
+                Mount("tests", "/tests", only=tuple(sorted(files))),
+                Mount("toolchain:python", "/libraries"),
+            )
             report = report_path(self.seed, self.job_id, name, ".xml")
             request = {
                 "tests": [group.cases[number].test for number in numbers],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,11 @@ from computor_core.assessment.build import report_path
 from computor_core.assessment.compare import same_value, show
 from computor_core.assessment.harness.computor_values import EncodingError, decode
 from computor_core.assessment.model import CallCase, FunctionCallGroup
-from computor_core.assessment.outcome import CaseOutcome, how_it_ended
+from computor_core.assessment.outcome import UNJUDGED, CaseOutcome, how_it_ended
 from computor_core.assessment.report import CaseStatus
 from computor_core.plugin_api.providers.runner import PhaseResult, RunJob
+
+log = logging.getLogger(__name__)
 
 _CONTRADICTION = "The answers contradict each other."
 
@@ -25,11 +28,16 @@ def outcomes(
     Calls that were answered before the phase was stopped keep their outcome. The first one without
     an answer is the one that stopped it; those after it weren't run.
     """
-    answers = _answers(result.collected.get(report_path(job.seed, job.job_id, result.name, ".jsonl"), b""))
+    content = result.collected.get(report_path(job.seed, job.job_id, result.name, ".jsonl"), b"")
+    answers = _answers(content, len(numbers))
     found: dict[int, CaseOutcome] = {}
     for place, number in enumerate(numbers):
         if place in answers:
-            found[number] = _outcome(group.cases[number], answers[place])
+            try:
+                found[number] = _outcome(group.cases[number], answers[place])
+            except Exception:  # one answer must not spoil the judging of the others
+                log.exception("an answer of phase %s can't be judged", result.name)
+                found[number] = CaseOutcome(CaseStatus.FAILED, UNJUDGED)
             continue
         stopped = result.limit_exceeded is not None
         status = CaseStatus.LIMIT_EXCEEDED if stopped else CaseStatus.CRASHED
@@ -38,8 +46,11 @@ def outcomes(
     return found
 
 
-def _answers(content: bytes) -> dict[int, dict[str, Any]]:
-    """The answers by place; what isn't one is left out, and two for one call spoil each other."""
+def _answers(content: bytes, calls: int) -> dict[int, dict[str, Any]]:
+    """The answers by place; what isn't one is left out, and two for one call spoil each other.
+
+    Only places that there are become keys: of others somebody could choose any number that collide.
+    """
     found: dict[int, dict[str, Any]] = {}
     for line in content.splitlines():
         try:
@@ -47,13 +58,13 @@ def _answers(content: bytes) -> dict[int, dict[str, Any]]:
             place = answer.pop("call")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        if isinstance(answer, dict) and type(place) is int:
+        if isinstance(answer, dict) and type(place) is int and 0 <= place < calls:
             found[place] = {"contradiction": True} if place in found else answer
     return found
 
 
 def _outcome(case: CallCase, answer: dict[str, Any]) -> CaseOutcome:
-    expected = f"raises {case.raises}" if case.raises else show(decode(case.expected))
+    expected = f"raises {case.raises}" if case.raises else show(_decoded(case.expected))
     status, message, actual = _judged(case, answer)
     return CaseOutcome(status, message, expected, actual)
 
@@ -73,15 +84,19 @@ def _judged(case: CallCase, answer: dict[str, Any]) -> tuple[CaseStatus, str, st
     return CaseStatus.FAILED, _CONTRADICTION, None
 
 
+def _decoded(encoded: object) -> object:
+    return decode(encoded, hashed=False)
+
+
 def _returned(case: CallCase, encoded: object) -> tuple[CaseStatus, str, str | None]:
     try:
-        value = decode(encoded)
+        value = _decoded(encoded)
     except (EncodingError, RecursionError) as error:
         return CaseStatus.FAILED, f"The result can't be compared: {error}.", None
     shown = show(value)
     if case.raises is not None:
         return CaseStatus.FAILED, f"The call returned instead of raising {case.raises}.", shown
-    if same_value(value, decode(case.expected), case.comparison):
+    if same_value(value, _decoded(case.expected), case.comparison):
         return CaseStatus.PASSED, "", shown
     return CaseStatus.FAILED, "The result isn't what was expected.", shown
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import regex
 
-from computor_core.assessment.harness.computor_values import Other
+from computor_core.assessment.harness.computor_values import Other, Unhashed
 from computor_core.assessment.model import TextComparison, TextMode, ValueComparison
 
 _PATTERN_SECONDS = 1.0
@@ -22,7 +22,7 @@ _PATTERN_TEXT = 1_000_000
 
 
 def same_value(actual: object, expected: object, comparison: ValueComparison) -> bool:
-    """Whether two decoded values are the same under a comparison."""
+    """Whether two values, decoded without hashing, are the same under a comparison."""
     if isinstance(actual, Other) or isinstance(expected, Other):
         return False
     if comparison.mode == "approximate" and _is_number(actual) and _is_number(expected):
@@ -35,10 +35,8 @@ def same_value(actual: object, expected: object, comparison: ValueComparison) ->
         return len(actual) == len(expected) and all(
             same_value(one, other, comparison) for one, other in zip(actual, expected, strict=True)
         )
-    if isinstance(actual, dict) and isinstance(expected, dict):
-        return _same_dict(actual, expected, comparison)
-    if isinstance(actual, (set, frozenset)) and isinstance(expected, (set, frozenset)):
-        return _typed(actual) == _typed(expected)
+    if isinstance(actual, Unhashed) and isinstance(expected, Unhashed):
+        return _same_unhashed(actual, expected, comparison)
     return bool(actual == expected)
 
 
@@ -60,19 +58,13 @@ def _close(actual: object, expected: object, relative: float, absolute: float) -
     )
 
 
-def _same_dict(
-    actual: dict[object, object], expected: dict[object, object], comparison: ValueComparison
-) -> bool:
-    """Same keys of the same types, and the same value under each; the order doesn't matter."""
-    if len(actual) != len(expected) or _typed(actual) != _typed(expected):
+def _same_unhashed(actual: Unhashed, expected: Unhashed, comparison: ValueComparison) -> bool:
+    """Same elements or keys of the same types, and the same value under each; order doesn't matter."""
+    if actual.kind != expected.kind or actual.items.keys() != expected.items.keys():
         return False
-    return all(same_value(actual[key], value, comparison) for key, value in expected.items())
-
-
-def _typed(values: object) -> set[tuple[str, object]]:
-    """Elements with their types, since ``{1} == {True} == {1.0}``."""
-    assert isinstance(values, (set, frozenset, dict))  # noqa: S101
-    return {(type(value).__name__, value) for value in values}
+    if actual.kind != "dict":
+        return True
+    return all(same_value(actual.items[text], pair, comparison) for text, pair in expected.items.items())
 
 
 class PatternError(Exception):

@@ -6,17 +6,28 @@ that is missing, cut or contradicts itself never counts as passed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
 from computor_core.assessment import call_cases, program_cases, unit_cases
 from computor_core.assessment.build import COMPILE, phase_cases
-from computor_core.assessment.model import FunctionCallGroup, Integrity, PytestGroup, TestSpec
-from computor_core.assessment.outcome import CaseOutcome, result_of
-from computor_core.assessment.report import CaseResult, CaseStatus, Replay, Section, TestReport, Verdict
+from computor_core.assessment.model import FunctionCallGroup, Integrity, PytestGroup, TestGroup, TestSpec
+from computor_core.assessment.outcome import UNJUDGED, CaseOutcome, result_of
+from computor_core.assessment.report import (
+    CaseResult,
+    CaseStatus,
+    Replay,
+    Section,
+    TestReport,
+    Verdict,
+    verdict_of,
+)
 from computor_core.assessment.text import clean
-from computor_core.plugin_api.providers.runner import Isolation, RunJob, RunReport
+from computor_core.plugin_api.providers.runner import Isolation, PhaseResult, RunJob, RunReport
+
+log = logging.getLogger(__name__)
 
 
 def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
@@ -28,8 +39,7 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
         report: What came of the job.
     """
     found = {result.name: result for result in report.phases}
-    stopped = next((result.limit_exceeded for result in report.phases if result.limit_exceeded), None)
-    limit = stopped.value if stopped else ""
+    limit = _limit(report)
     replay = _replay(spec, job, report)
     if set(found) - {phase.name for phase in job.phases}:
         why = "The runner reported phases that the job doesn't have."
@@ -47,12 +57,8 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
             result = found.get(name)
             if result is None:
                 continue
-            if isinstance(group, FunctionCallGroup):
-                outcomes |= call_cases.outcomes(group, numbers, job, result)
-            elif isinstance(group, PytestGroup):
-                outcomes |= unit_cases.outcomes(group, numbers, job, result)
-            else:
-                outcomes[numbers[0]] = program_cases.outcome(group, group.cases[numbers[0]], result)
+            outcomes |= _outcomes(group, numbers, job, result)
+            if not isinstance(group, (FunctionCallGroup, PytestGroup)):
                 continue
             output = clean(result.stdout + result.stderr)
             if output.strip():
@@ -61,7 +67,7 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
                 )
         cases += [result_of(group.id, case, outcomes.get(number)) for number, case in enumerate(group.cases)]
     return TestReport(
-        verdict=_verdict(cases, limit),
+        verdict=Verdict.LIMIT_EXCEEDED if limit else verdict_of(cases),
         points=sum((case.points for case in cases), Decimal(0)),
         max_points=spec.max_points,
         integrity=_integrity(spec, report),
@@ -72,20 +78,30 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
     )
 
 
+def _outcomes(
+    group: TestGroup, numbers: Sequence[int], job: RunJob, result: PhaseResult
+) -> dict[int, CaseOutcome]:
+    """What the cases of a phase came to, whatever it brought out."""
+    try:
+        if isinstance(group, FunctionCallGroup):
+            return call_cases.outcomes(group, numbers, job, result)
+        if isinstance(group, PytestGroup):
+            return unit_cases.outcomes(group, numbers, job, result)
+        return {numbers[0]: program_cases.outcome(group, group.cases[numbers[0]], result)}
+    except Exception:  # what a phase brought out must not spoil the judging of the others
+        log.exception("the phase %s can't be judged", result.name)
+        return dict.fromkeys(numbers, CaseOutcome(CaseStatus.FAILED, UNJUDGED))
+
+
+def _limit(report: RunReport) -> str:
+    """Name of the first limit that stopped a phase, "" for none."""
+    stopped = next((result.limit_exceeded for result in report.phases if result.limit_exceeded), None)
+    return stopped.value if stopped else ""
+
+
 def _integrity(spec: TestSpec, report: RunReport) -> Integrity:
     """The specification's; without isolation nothing keeps a program from its judge."""
     return Integrity.IN_PROCESS if report.isolation is Isolation.NONE else spec.integrity
-
-
-def _verdict(cases: Sequence[CaseResult], limit: str) -> Verdict:
-    statuses = {case.status for case in cases}
-    if limit or CaseStatus.LIMIT_EXCEEDED in statuses:
-        return Verdict.LIMIT_EXCEEDED
-    if CaseStatus.CRASHED in statuses:
-        return Verdict.CRASHED
-    if statuses == {CaseStatus.PASSED}:
-        return Verdict.PASSED
-    return Verdict.PARTIAL if CaseStatus.PASSED in statuses else Verdict.FAILED
 
 
 def missing_report(spec: TestSpec, missing: Sequence[str]) -> TestReport:
@@ -93,6 +109,27 @@ def missing_report(spec: TestSpec, missing: Sequence[str]) -> TestReport:
     names = ", ".join(clean(name, 255) for name in missing)
     replay = Replay(test_tree=spec.test_tree, toolchain=spec.toolchain)
     return _without_cases(spec, Verdict.MISSING_FILES, (f"Missing or empty: {names}",), replay)
+
+
+def unjudged_report(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
+    """The report for answers that can't be judged within the limits: every case has failed.
+
+    It is the submission's result and no failure of ours: an answer that nobody can judge isn't the
+    right one, and a submission that could have its test declared void could do so at will.
+    """
+    outcome = CaseOutcome(CaseStatus.FAILED, UNJUDGED)
+    cases = [result_of(group.id, case, outcome) for group in spec.groups for case in group.cases]
+    limit = _limit(report)
+    return TestReport(
+        verdict=Verdict.LIMIT_EXCEEDED if limit else verdict_of(cases),
+        points=Decimal(0),
+        max_points=spec.max_points,
+        integrity=_integrity(spec, report),
+        limit_exceeded=limit,
+        cases=tuple(cases),
+        messages=(UNJUDGED,),
+        replay=_replay(spec, job, report),
+    )
 
 
 def unfinished_report(spec: TestSpec, verdict: Verdict, message: str) -> TestReport:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _PLAIN_PATH = re.compile(r"(?!\.{1,2}(/|$))[^/\0\\]+(/(?!\.{1,2}(/|$))[^/\0\\]+)*$")
 _PYTHON_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -162,6 +162,17 @@ class UnitTestCase(Case):
 
     test: str = Field(pattern=r"^[^\s:/][^\s:]*\.py(::[A-Za-z_][A-Za-z0-9_]*)+$", max_length=255)
 
+    @field_validator("test")
+    @classmethod
+    def _in_a_plain_file(cls, test: str) -> str:
+        plain_path(test.partition("::")[0])
+        return test
+
+    @property
+    def file(self) -> str:
+        """The test file that it is in."""
+        return self.test.partition("::")[0]
+
 
 class _Group(_Frozen):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)
@@ -228,7 +239,9 @@ class TestSpec(_Frozen):
         submission_files: The files that a student hands in: an allow-list, anything else in a
             submission is never seen by a test.
         additional_files: Files that the example gives to every submission's working directory.
-        test_files: Paths of the example's test files, mounted for groups that load them.
+        test_files: Paths of the example's test files. Those that hold tests are mounted with these
+            tests alone, so all tests of a file have the same visibility; those that hold none
+            (``conftest.py``, what tests import or read) with every group of unit tests.
         groups: What is tested.
         compile_limits: Limits of compiling, where the toolchain compiles.
         test_tree: SHA-256 over specification and test files, for replay.
@@ -256,6 +269,25 @@ class TestSpec(_Frozen):
             if not isinstance(group, PytestGroup) and group.file not in self.submission_files:
                 raise ValueError(f"{group.file!r} isn't among the submission files")
         return self
+
+    @model_validator(mode="after")
+    def _hidden_tests_apart(self) -> TestSpec:
+        # The student's code can read every file of the phase that loads it, and print it.
+        first: dict[str, UnitTestCase] = {}
+        for case in self.unit_tests:
+            other = first.setdefault(case.file, case)
+            if other.visibility is not case.visibility:
+                raise ValueError(
+                    f"{other.test} has the visibility {other.visibility.value} and {case.test} has"
+                    f" {case.visibility.value}: submissions can read the whole file with either, so move the"
+                    " tests of each visibility into a file of their own"
+                )
+        return self
+
+    @property
+    def unit_tests(self) -> tuple[UnitTestCase, ...]:
+        """The cases that a unit-test framework runs in one process with the student's code."""
+        return tuple(case for group in self.groups if isinstance(group, PytestGroup) for case in group.cases)
 
     @property
     def max_points(self) -> Decimal:

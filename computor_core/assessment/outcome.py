@@ -12,6 +12,8 @@ from computor_core.plugin_api.providers.runner import PhaseResult
 
 SHOWN = 2_000
 NOT_RUN = "Not run: the test ended before this case."
+UNJUDGED = "The answer can't be judged."
+"""Said of an answer that made its judging fail: that is the answer's fault, so the case has failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -130,3 +131,31 @@ class TestReport(_Frozen):
     messages: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     replay: Replay
+
+    @property
+    def visible_cases(self) -> tuple[CaseResult, ...]:
+        """The cases that students always see."""
+        return tuple(case for case in self.cases if case.visibility is Visibility.ALWAYS)
+
+    @property
+    def visible_verdict(self) -> Verdict | None:
+        """The verdict that says nothing of a hidden case; None where all are hidden.
+
+        It is the verdict itself where no case is hidden or none was run.
+        """
+        visible = self.visible_cases
+        if visible == self.cases or all(case.status is CaseStatus.NOT_RUN for case in self.cases):
+            return self.verdict
+        return verdict_of(visible) if visible else None
+
+
+def verdict_of(cases: Sequence[CaseResult]) -> Verdict:
+    """The outcome in a word of cases that were run."""
+    statuses = {case.status for case in cases}
+    if CaseStatus.LIMIT_EXCEEDED in statuses:
+        return Verdict.LIMIT_EXCEEDED
+    if CaseStatus.CRASHED in statuses:
+        return Verdict.CRASHED
+    if statuses == {CaseStatus.PASSED}:
+        return Verdict.PASSED
+    return Verdict.PARTIAL if CaseStatus.PASSED in statuses else Verdict.FAILED

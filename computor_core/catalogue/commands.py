@@ -10,7 +10,7 @@ from computor_core.plugin_api.entities import Command
 
 SET_PASSWORD = Command(
     name="set-password",
-    summary="Set a user's password and end the user's sessions.",
+    summary="Set a user's password and end the user's sessions and API tokens.",
     input=SetPasswordInput,
     output=None,
     action="user.credentials",

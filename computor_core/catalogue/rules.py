@@ -24,6 +24,7 @@ from computor_core.plugin_api.registrations import ActionAxis
 
 _RELEASED = sql("computor_core.catalogue.conditions:content_released")
 _CASE_SHOWN = sql("computor_core.catalogue.conditions:case_shown")
+_RUN_SHOWN = sql("computor_core.catalogue.conditions:run_shown")
 _OUTRANKS = sql("computor_core.catalogue.conditions:outranks_caller")
 
 _GLOBALLY = branch("global", scope_of(ScopeKind.GLOBAL))
@@ -290,22 +291,30 @@ def _submissions() -> list[AccessRuleRegistration]:
 
 def _results() -> list[AccessRuleRegistration]:
     mine = branch("own", _own_group())
+    graded, writer = own("graded_by_id"), scope_of(ScopeKind.COURSE, "course_id")
+    manager = scope_of(ScopeKind.COURSE, "course_id", "grade.manage")
+    publisher = scope_of(ScopeKind.COURSE, "course_id", "grade.publish")
+    draft = where("published_at", Comparison.NULL)
+    shown = where("published_at", Comparison.NOT_NULL)
     return [
         _rule("test-runs", "result.read", mine, _STAFF),
-        _rule("test-runs", "result.read_details", _STAFF),
+        _rule("test-runs", "result.read_details", branch("shown", _own_group(), _RUN_SHOWN), _STAFF),
         _rule("test-case-results", "result.read", mine, _STAFF),
         _rule("test-case-results", "result.read_details", branch("shown", _own_group(), _CASE_SHOWN), _STAFF),
         _rule(
             "grades",
             "grade.read",
-            branch("published", _own_group(), where("published_at", Comparison.NOT_NULL)),
+            branch("published", _own_group(), shown),
             _STAFF,
         ),
+        # What students see changes by the hands of those alone who may show it to them.
         _rule(
             "grades",
             "grade.write",
-            branch("own", own("graded_by_id"), scope_of(ScopeKind.COURSE, "course_id")),
-            branch("manager", scope_of(ScopeKind.COURSE, "course_id", "grade.manage")),
+            branch("own", graded, writer, draft),
+            branch("manager", manager, draft),
+            branch("own_published", graded, writer, publisher, shown),
+            branch("manager_published", manager, publisher, shown),
         ),
         _rule("grades", "grade.publish", _STAFF),
     ]

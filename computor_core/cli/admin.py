@@ -26,8 +26,8 @@ def admin() -> None:
     is_flag=True,
     help="Read the password from the first line of standard input; otherwise a random one is printed.",
 )
-@click.option("--instance", default="default", show_default=True, help="Sign-in instance that keeps it.")
-def create(email: str, instance: str, *, password_stdin: bool) -> None:
+@click.option("--instance", help="Sign-in instance that keeps it.  [default: the settings' default one]")
+def create(email: str, instance: str | None, *, password_stdin: bool) -> None:
     """Create the first administrator; refused once there is one."""
     if "@" not in email:
         raise UsageError(f"{email!r} is no e-mail address")
@@ -38,6 +38,6 @@ def create(email: str, instance: str, *, password_stdin: bool) -> None:
         click.echo(f"password: {password}")
 
 
-async def _create(email: str, password: str, instance: str) -> None:
+async def _create(email: str, password: str, instance: str | None) -> None:
     async with Computor(sound_deployment().settings) as app:
         await create_first_admin(app, email, password, instance=instance)

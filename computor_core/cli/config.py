@@ -6,6 +6,7 @@ import click
 
 from computor_core.cli.deployment import inspect_deployment
 from computor_core.cli.output import json_option, print_json
+from computor_core.settings.absent import absences
 from computor_core.settings.assembly import startup_error
 from computor_core.settings.reference import json_schema, template
 
@@ -35,10 +36,12 @@ def check(context: click.Context, *, as_json: bool) -> None:
     found = inspect_deployment()
     plugin_problems = found.assembly.plugins.problems
     error = startup_error(plugin_problems, found.setting_problems)
+    warnings = absences({instance.seam for instance in found.assembly.configuration.instances})
     if as_json:
         print_json(
             {
                 "ok": error is None,
+                "warnings": warnings,
                 "settings": [problem.facts() for problem in found.setting_problems],
                 "plugins": [problem.facts() for problem in plugin_problems],
             }
@@ -48,4 +51,6 @@ def check(context: click.Context, *, as_json: bool) -> None:
         return
     if error is not None:
         raise error
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
     click.echo("the settings are sound")

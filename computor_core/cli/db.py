@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from computor_core.cli.deployment import inspect_deployment, opened_database, sound_deployment
+from computor_core.cli.deployment import inspect_deployment, sound_deployment
 from computor_core.cli.output import json_option, print_json, print_table
 from computor_core.db.host_lock import host_lock
 from computor_core.errors import UsageError
 from computor_core.migrations import comparison, runner
 from computor_core.migrations.lineage import CORE
-from computor_core.migrations.state import LineageState, states
+from computor_core.migrations.state import LineageState, require_known, require_present, states
 from computor_core.settings.assembly import Assembly
+from computor_core.settings.database import opened_database
 
 plugin_option = click.option("--plugin", metavar="NAME", help="One lineage alone: a plugin's name, or core.")
 
@@ -76,15 +77,16 @@ def current(plugin: str | None, *, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def pending(context: click.Context, plugin: str | None, *, as_json: bool) -> None:
-    """List what is pending; exit status 1 when something is."""
+    """List what is pending; exit status 1 when something is, 78 when the database is newer."""
     found = asyncio.run(_states(_assembly(plugin), plugin))
+    require_known(found)
     if as_json:
         print_json({"pending": {item.owner: list(item.pending) for item in found}})
     else:
         for item in found:
             for revision in item.pending:
                 click.echo(f"{item.owner}: {revision}")
-    if any(item.pending or not item.known for item in found):
+    if any(item.pending for item in found):
         context.exit(1)
 
 
@@ -125,30 +127,32 @@ def _assembly(plugin: str | None) -> Assembly:
 
 
 async def _upgrade(assembly: Assembly, plugin: str | None) -> Sequence[runner.AppliedRevision]:
+    runner.chosen(assembly.plugins.registries, plugin)  # a wrong name leaves no empty database behind
     async with opened_database(assembly.settings) as database:
         with host_lock(database):
             return await runner.upgrade(database, assembly.plugins.registries, only=plugin)
 
 
 async def _downgrade(assembly: Assembly, plugin: str, target: str) -> Sequence[runner.AppliedRevision]:
-    async with opened_database(assembly.settings) as database:
+    async with opened_database(assembly.settings, may_make=False) as database:
+        await require_present(database)  # the lock is a file, too
         with host_lock(database):
             return await runner.downgrade(database, assembly.plugins.registries, plugin, target)
 
 
 async def _states(assembly: Assembly, plugin: str | None) -> list[LineageState]:
-    async with opened_database(assembly.settings) as database:
+    async with opened_database(assembly.settings, may_make=False) as database:
         return await states(database, runner.chosen(assembly.plugins.registries, plugin))
 
 
 async def _drift(assembly: Assembly, plugin: str | None) -> dict[str, list[str]]:
-    async with opened_database(assembly.settings) as database:
+    async with opened_database(assembly.settings, may_make=False) as database:
         return await comparison.drift(database, runner.chosen(assembly.plugins.registries, plugin))
 
 
 async def _revise(assembly: Assembly, plugin: str, message: str) -> str:
     (lineage,) = runner.chosen(assembly.plugins.registries, plugin)
-    async with opened_database(assembly.settings) as database:
+    async with opened_database(assembly.settings, may_make=False) as database:
         return await comparison.revise(database, lineage, message)
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from computor_core.db.engine import Database
-from computor_core.db.trouble import explained
 from computor_core.settings.assembly import Assembly, assemble, load_settings
 from computor_core.settings.composition import check_core
-from computor_core.settings.data_folder import prepare_data_folder
-from computor_core.settings.model import Settings
 from computor_core.settings.problems import SettingProblem
 from computor_core.settings.sources import read_sources
 
@@ -29,14 +23,22 @@ class Inspection:
     setting_problems: tuple[SettingProblem, ...]
 
 
-def inspect_deployment() -> Inspection:
+def inspect_deployment(*, thorough: bool = False) -> Inspection:
     """Look at the deployment without refusing anything but an unreadable settings file.
+
+    Args:
+        thorough: Also load and build what the plugins register, as a host does when it starts.
 
     Raises:
         ConfigurationError: The settings file can't be read.
     """
     settings, problems = check_core(read_sources())
-    assembly = assemble(settings)
+    assembly = assemble(settings, composed=thorough)
+    if thorough:
+        from computor_core.plugins.routes import broken_routers  # here: it may bring a web framework
+
+        broken = broken_routers(assembly)
+        assembly = replace(assembly, plugins=assembly.plugins.without(broken)) if broken else assembly
     return Inspection(assembly, (*problems, *assembly.configuration.problems))
 
 
@@ -49,28 +51,3 @@ def sound_deployment() -> Assembly:
     assembly = assemble(load_settings())
     assembly.require_sound()
     return assembly
-
-
-@asynccontextmanager
-async def opened_database(settings: Settings) -> AsyncIterator[Database]:
-    """The deployment's database; a folder for a SQLite file is made where there is none."""
-    database = open_database(settings)
-    try:
-        with explained(database):
-            yield database
-    finally:
-        await database.aclose()
-
-
-def open_database(settings: Settings) -> Database:
-    """The deployment's database, not connected yet.
-
-    Raises:
-        ConfigurationError: The address is malformed, or the data folder can't be made.
-    """
-    prepare_data_folder(settings.data_dir)
-    return Database(
-        settings.database_url,
-        pool_size=settings.database.pool_size,
-        statement_timeout=settings.database.statement_timeout,
-    )

@@ -18,10 +18,10 @@ from computor_core.cli.output import json_option, print_json
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Examine settings, plugins, data folder, database and every provider instance.
 
-    Nothing is changed, save a test blob that is written to each storage and removed again. Exit
-    status 1 when something fails.
+    Folders that are missing are made, and a test blob is written to each storage and removed again;
+    nothing else is changed. Exit status 1 when something fails.
     """
-    checks = asyncio.run(examine(inspect_deployment()))
+    checks = asyncio.run(examine(inspect_deployment(thorough=True)))
     failed = [check for check in checks if check.verdict is Verdict.FAILED]
     if as_json:
         facts = [dataclasses.asdict(check) | {"verdict": check.verdict.value} for check in checks]

@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 from sqlalchemy import text
 
 from computor_core.cli.deployment import Inspection
@@ -19,14 +18,16 @@ from computor_core.cli.reading_doors import ReadingDoors
 from computor_core.cli.round_trips import round_trip
 from computor_core.clock import SystemClock
 from computor_core.db.engine import Database
-from computor_core.errors import ComputorError, SchemaVersionError
+from computor_core.db.trouble import explained
+from computor_core.errors import ComputorError, ConfigurationError, SchemaVersionError
 from computor_core.migrations.lineage import lineages
 from computor_core.migrations.startup import require_migrated
-from computor_core.migrations.state import states
+from computor_core.migrations.state import absent, states
 from computor_core.plugin_api.providers.base import AppContext, HealthState
 from computor_core.plugins.opening import open_instance
 from computor_core.plugins.report import PluginState
-from computor_core.settings.data_folder import private_folder
+from computor_core.settings.absent import absences
+from computor_core.settings.data_folder import FOLDERS, private_folder
 
 if TYPE_CHECKING:
     from computor_core.plugins.registries import Registries
@@ -72,7 +73,7 @@ async def examine(found: Inspection) -> list[Check]:
     """Run all checks."""
     assembly = found.assembly
     settings = assembly.settings
-    checks = [*_settings(found), *_plugins(found), _data_folder(settings.data_dir)]
+    checks = [*_settings(found), *_plugins(found), *_seams(found), _data_folder(settings.data_dir)]
     database = Database(settings.database_url, statement_timeout=settings.database.statement_timeout)
     try:
         checks.append(await _guarded("database", _database(database, assembly.plugins.registries)))
@@ -89,7 +90,7 @@ async def _guarded(name: str, check: Awaitable[Check]) -> Check:
         return await check
     except ComputorError as error:
         return Check(name, Verdict.FAILED, error.message, error.hint or "")
-    except Exception as error:  # noqa: BLE001 - reported: what fails here must not hide the other checks
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported, so that the other checks still run
         return Check(name, Verdict.FAILED, f"{type(error).__name__}: {error}")
 
 
@@ -119,38 +120,47 @@ def _plugins(found: Inspection) -> list[Check]:
     return checks
 
 
+def _seams(found: Inspection) -> list[Check]:
+    present = {instance.seam for instance in found.assembly.configuration.instances}
+    return [Check("instances", Verdict.WARNING, absence) for absence in absences(present)]
+
+
 def _data_folder(path: Path) -> Check:
-    name = "data folder"
+    label = "data folder"
     try:
-        private_folder(path)
+        for folder in (path, *(path / name for name in FOLDERS)):
+            private_folder(folder)
         mode = stat.S_IMODE(path.stat().st_mode)
         probe = path / ".writable"
         probe.write_bytes(b"")
         probe.unlink()
+    except ConfigurationError as error:
+        return Check(label, Verdict.FAILED, error.message, error.hint or "")
     except OSError as error:
-        return Check(name, Verdict.FAILED, f"{path}: {error.strerror or error}", "data_dir names the folder")
+        return Check(label, Verdict.FAILED, f"{path}: {error.strerror or error}", "data_dir names the folder")
     facts = {"path": str(path), "mode": f"{mode:04o}"}
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return Check(name, Verdict.WARNING, "other users may enter it", f"run chmod 700 {path}", facts)
-    return Check(name, Verdict.OK, facts=facts)
+        return Check(label, Verdict.WARNING, "other users may enter it", f"run chmod 700 {path}", facts)
+    return Check(label, Verdict.OK, facts=facts)
 
 
 async def _database(database: Database, registries: Registries) -> Check:
     facts = {"address": database.safe_url}
-    try:
-        await require_migrated(database, registries)
-        problem = None
-    except SchemaVersionError as error:
-        problem = error
-    if not database.is_sqlite or await anyio.Path(str(database.url.database)).exists():
-        async with database.reader.connect() as connection:
-            if database.is_sqlite:
-                facts["version"] = f"SQLite {await connection.scalar(text('SELECT sqlite_version()'))}"
-                facts["journal"] = str(await connection.scalar(text("PRAGMA journal_mode")))
-            else:
-                facts["version"] = f"PostgreSQL {await connection.scalar(text('SHOW server_version'))}"
-        found = await states(database, lineages(registries))
-        facts |= {f"lineage {item.owner}": item.current or "nothing" for item in found}
+    problem = None
+    with explained(database):
+        try:
+            await require_migrated(database, registries)
+        except SchemaVersionError as error:
+            problem = error
+        if not await absent(database):
+            async with database.reader.connect() as connection:
+                if database.is_sqlite:
+                    facts["version"] = f"SQLite {await connection.scalar(text('SELECT sqlite_version()'))}"
+                    facts["journal"] = str(await connection.scalar(text("PRAGMA journal_mode")))
+                else:
+                    facts["version"] = f"PostgreSQL {await connection.scalar(text('SHOW server_version'))}"
+            found = await states(database, lineages(registries))
+            facts |= {f"lineage {item.owner}": item.current or "nothing" for item in found}
     if problem is not None:
         return Check("database", Verdict.FAILED, problem.message, problem.hint or "", facts)
     return Check("database", Verdict.OK, facts=facts)

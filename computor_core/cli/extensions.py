@@ -11,7 +11,7 @@ from computor_core.cli.deployment import inspect_deployment, sound_deployment
 from computor_core.errors import PluginError
 from computor_core.plugins.loader import PluginSet
 from computor_core.plugins.report import plugin_error
-from computor_core.targets import load_target
+from computor_core.targets import load_target, raised
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -63,8 +63,8 @@ class PluginCommands(click.Group):
         label = f"the command {cmd_name!r} of plugin {self._plugin} ({registered.distribution})"
         try:
             command = load_target(target)
-        except (ImportError, AttributeError) as error:
-            raise PluginError(f"{label} can't be loaded: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{label} can't be loaded: {raised(error)}") from error
         if not isinstance(command, click.Command):
             raise PluginError(f"{label} is a {type(command).__name__}, not a click command")
         return command

@@ -9,7 +9,6 @@ import click
 
 from computor_core.cli.deployment import Inspection, inspect_deployment
 from computor_core.cli.output import json_option, print_json, print_table
-from computor_core.composition import composition_problems
 from computor_core.errors import UsageError
 from computor_core.plugins.listing import registrations_of
 from computor_core.plugins.report import PluginRecord
@@ -24,7 +23,7 @@ def plugins() -> None:
 @json_option
 def list_plugins(*, as_json: bool) -> None:
     """List every plugin that is installed or enabled."""
-    records = inspect_deployment().assembly.plugins.records
+    records = inspect_deployment(thorough=True).assembly.plugins.records
     if as_json:
         print_json({"plugins": [_record_facts(record) for record in records]})
         return
@@ -42,7 +41,7 @@ def list_plugins(*, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show one plugin: its state, problems and everything that it registers."""
-    loaded = inspect_deployment().assembly.plugins
+    loaded = inspect_deployment(thorough=True).assembly.plugins
     record = next((item for item in loaded.records if item.name == name), None)
     if record is None:
         known = ", ".join(item.name for item in loaded.records)
@@ -68,12 +67,12 @@ def show(name: str, *, as_json: bool) -> None:
 @click.pass_context
 def check(context: click.Context, *, as_json: bool) -> None:
     """Report everything that is wrong, in one go; exit status 1 when something is."""
-    found = inspect_deployment()
+    found = inspect_deployment(thorough=True)
     report = check_report(found)
     if as_json:
         print_json(report)
     else:
-        _print_report(found, report["composition"])
+        _print_report(found)
     if not report["ok"]:
         context.exit(1)
 
@@ -81,29 +80,25 @@ def check(context: click.Context, *, as_json: bool) -> None:
 def check_report(found: Inspection) -> dict[str, Any]:
     """The report of ``plugins check`` for a program."""
     loaded = found.assembly.plugins
-    composition = composition_problems(loaded.registries)
     return {
-        "ok": not (loaded.problems or found.setting_problems or composition),
+        "ok": not (loaded.problems or found.setting_problems),
         "plugins": [_record_facts(record) for record in loaded.records],
         "problems": [problem.facts() for problem in loaded.problems],
         "settings": [problem.facts() for problem in found.setting_problems],
-        "composition": composition,
     }
 
 
-def _print_report(found: Inspection, composition: list[str]) -> None:
+def _print_report(found: Inspection) -> None:
     loaded = found.assembly.plugins
     for problem in loaded.problems:
         click.echo(problem.line())
     for setting in found.setting_problems:
         click.echo(setting.line())
-    for text in composition:
-        click.echo(text)
     for record in loaded.records:
         for warning in record.warnings:
             click.echo(f"{record.name}: warning: {warning}")
     active = len(loaded.active)
-    wrong = len(loaded.problems) + len(found.setting_problems) + len(composition)
+    wrong = len(loaded.problems) + len(found.setting_problems)
     click.echo(f"{active} plugins active, {wrong} problems")
 
 

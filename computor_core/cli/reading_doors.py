@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from computor_core.db.unit_of_work import open_read
 from computor_core.errors import UnavailableError
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from computor_core.db.engine import Database
     from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
     from computor_core.plugin_api.principal import Principal
+    from computor_core.plugin_api.providers.base import Provider
     from computor_core.plugin_api.providers.git import PushReceiver
+
+P = TypeVar("P", bound="Provider")
 
 
 class ReadingDoors:
@@ -30,6 +33,10 @@ class ReadingDoors:
     @property
     def pushes(self) -> PushReceiver:
         """Nobody pushes to what is only examined."""
+        _refuse()
+
+    def provider(self, contract: type[P], instance: str | None = None) -> P:
+        """Every instance is examined alone."""
         _refuse()
 
     async def authenticate(self, token: str) -> Principal:

@@ -13,6 +13,7 @@ from computor_core.plugin_api.providers.base import Provider
 from computor_core.plugin_api.providers.cache import Cache, SetEntry
 from computor_core.plugin_api.providers.runner import Isolation, TestRunner
 from computor_core.plugin_api.providers.storage import OpenBlob, PutBlob, StorageBackend
+from computor_core.services.isolation import HINT, shortfall
 
 
 async def round_trip(provider: Provider, minimum: Isolation | Literal["auto"]) -> Mapping[str, str]:
@@ -65,14 +66,9 @@ async def _cache(cache: Cache) -> Mapping[str, str]:
 
 async def _runner(runner: TestRunner, minimum: Isolation | Literal["auto"]) -> Mapping[str, str]:
     probe = await runner.probe()
-    strength = list(reversed(Isolation))
-    if minimum != "auto" and strength.index(probe.isolation) < strength.index(minimum):
-        why = "; ".join(f"{level.value}: {reason}" for level, reason in probe.refusals.items())
-        raise ProviderError(
-            f"this machine allows isolation {probe.isolation.value}, and "
-            f"runner.minimum_isolation demands {minimum.value} ({why or 'no reason given'})",
-            hint="allow unprivileged user namespaces, or run tests on another machine",
-        )
+    weak = shortfall(probe, minimum)
+    if weak:
+        raise ProviderError(weak, hint=HINT)
     facts = {
         "isolation": probe.isolation.value,
         "limits": ", ".join(f"{limit.value} {by.value}" for limit, by in probe.enforcement.items()),

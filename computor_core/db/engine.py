@@ -8,11 +8,15 @@ the BEGIN and ROLLBACK round trips.
 
 from __future__ import annotations
 
+import importlib
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from computor_core.db.transaction_guard import refuse_early_commit
 from computor_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 _DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
+_DISTRIBUTIONS = {"sqlite": "aiosqlite", "postgresql": "computor-core[postgres]"}
 
 
 class Database:
@@ -31,7 +36,8 @@ class Database:
         statement_timeout: Seconds after which PostgreSQL ends a statement.
 
     Raises:
-        ConfigurationError: The address is malformed or names an unsupported system.
+        ConfigurationError: The address is malformed or names an unsupported system, or the
+            system's driver isn't installed.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8, statement_timeout: float = 30.0) -> None:
@@ -53,16 +59,19 @@ class Database:
                 "database.url names an in-memory SQLite database, which several connections can't share",
                 hint="give a file",
             )
+        _require_driver(system)
         parsed = parsed.set(drivername=f"{system}+{_DRIVERS[system]}")
         self.url = parsed
         self.is_sqlite = system == "sqlite"
         if self.is_sqlite:
             self.writer = create_async_engine(parsed, pool_size=1, max_overflow=0, pool_timeout=60)
+            make_private(self.writer)
             event.listen(self.writer.sync_engine, "connect", _sqlite_connect)
             event.listen(self.writer.sync_engine, "begin", _sqlite_begin_immediate)
             self.reader = create_async_engine(
                 parsed, pool_size=pool_size, max_overflow=0, isolation_level="AUTOCOMMIT"
             )
+            make_private(self.reader)
             event.listen(self.reader.sync_engine, "connect", _sqlite_connect)
         else:
             arguments: dict[str, Any] = {
@@ -80,6 +89,7 @@ class Database:
                 connect_args=arguments,
             )
             self.reader = self.writer.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.writer.sync_engine, "commit", refuse_early_commit)
 
     @property
     def safe_url(self) -> str:
@@ -95,6 +105,31 @@ class Database:
         """Close all connections."""
         for engine in self.engines:
             await engine.dispose()
+
+
+def make_private(engine: AsyncEngine) -> None:
+    """Have a SQLite file made, when it isn't there yet, so that its owner alone may read it.
+
+    Its journals take over its rights. A file that is there keeps them.
+    """
+    path = str(engine.url.database)
+
+    def create(*_connecting: object) -> None:
+        # What stands in the way of it, the driver meets in a moment and reports.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    event.listen(engine.sync_engine, "do_connect", create)
+
+
+def _require_driver(system: str) -> None:
+    try:
+        importlib.import_module(_DRIVERS[system])
+    except ImportError as error:
+        raise ConfigurationError(
+            f"database.url names {system}, whose driver {_DRIVERS[system]} can't be imported: {error}",
+            hint=f"install {_DISTRIBUTIONS[system]}",
+        ) from error
 
 
 def _sqlite_connect(connection: DBAPIConnection, _record: object) -> None:

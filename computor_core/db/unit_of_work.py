@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,18 +18,30 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from computor_core.db.inserts import insert_unless_there
+from computor_core.db.transaction_guard import GuardedSession, TransactionGuard, guarded_connection
 from computor_core.db.types import new_id
+from computor_core.db.violations import translate
+from computor_core.errors import ConflictError
 from computor_core.model.evidence import AuditEvent, AuditValue
 from computor_core.model.work import EventLog, Outbox, WorkflowSignal
 from computor_core.plugin_api.providers.base import in_unit_of_work
 from computor_core.plugin_api.workflows import MAX_PAYLOAD_BYTES, PayloadLimitError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from computor_core.db.engine import Database
     from computor_core.plugin_api.events import Event
     from computor_core.plugin_api.principal import Principal
+
+
+_log = logging.getLogger("computor.database")
+_signal: Table = WorkflowSignal.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,11 @@ class ReadUnit:
 class UnitOfWork(ReadUnit):
     """One transaction; it commits when its block ends without an exception.
 
+    Whoever is given a unit adds to it and never ends it: commit, rollback, close and begin of its
+    session and connection raise ``TransactionControlError``. An exception that leaves the block
+    undoes everything. A part that may fail alone goes into a savepoint: ``connection.begin_nested()``,
+    or ``session.begin_nested()`` for what is written through the session.
+
     Attributes:
         session: For mapped objects, on the same connection.
     """
@@ -86,6 +104,7 @@ class UnitOfWork(ReadUnit):
     hooks: UnitHooks
     _events: list[Event] = field(default_factory=list)
     _topics: set[str] = field(default_factory=set)
+    _signals: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def emit(self, event: Event) -> None:
         """Tell what happened; handlers in the transaction run before the commit."""
@@ -121,12 +140,26 @@ class UnitOfWork(ReadUnit):
         return run_id
 
     def signal(self, name: str, key: str, payload: Mapping[str, Any]) -> None:
-        """Deliver an external event to the workflow that waits for ``(name, key)``, now or later.
+        """Deliver an external event to the workflows that wait for ``(name, key)``, now or later.
 
-        A second signal with the same name and key is refused by the database.
+        An event happens once: sent again with an equal payload, by this unit or a later one, it
+        changes nothing, so whoever hears of it twice (a webhook, a retried step) may pass it on
+        twice. With another payload it is a conflict; what happens repeatedly needs a key each time.
+
+        Args:
+            name: Kind of event, as ``wait_event`` names it, 1 to 128 characters.
+            key: Which one, 1 to 128 characters.
+            payload: JSON values, at most 64 KiB.
+
+        Raises:
+            PayloadLimitError: The payload is too large.
+            ConflictError: The event was sent with another payload; where an earlier unit sent it,
+                this is raised at the end of the unit, and nothing of the unit is kept.
         """
         require_small(payload, f"signal {name}")
-        self.session.add(WorkflowSignal(name=name, key=key, payload=dict(payload)))
+        stored = json.loads(json.dumps(payload))
+        if self._signals.setdefault((name, key), stored) != stored:
+            raise _sent_otherwise(name, key)
         self._topics.add("signals")
 
     def wake(self, topic: str) -> None:
@@ -197,6 +230,27 @@ class UnitOfWork(ReadUnit):
             )
         if done:
             self._topics.add("events")
+        for (name, key), payload in sorted(self._signals.items(), key=lambda item: item[0]):
+            await self._send(name, key, payload)
+
+    async def _send(self, name: str, key: str, payload: dict[str, Any]) -> None:
+        """Write a signal unless it was sent before."""
+        values = {"id": new_id(), "name": name, "key": key, "payload": payload}
+        # The row stays when it was delivered, so a late repetition meets it as well.
+        sent = await self.connection.execute(insert_unless_there(_signal, values, is_sqlite=self.is_sqlite))
+        if sent.rowcount == 1:
+            return
+        found = select(_signal.c.payload).where(_signal.c.name == name, _signal.c.key == key)
+        if (await self.connection.execute(found)).scalar_one() != payload:
+            raise _sent_otherwise(name, key)
+
+
+def _sent_otherwise(name: str, key: str) -> ConflictError:
+    return ConflictError(
+        f"the event {name} was sent with another payload before",
+        hint="an event happens once; give each a key of its own",
+        details={"name": name, "key": key},
+    )
 
 
 class UnitCompanion(Protocol):
@@ -258,22 +312,38 @@ async def open_write(
 
     Raises:
         RuntimeError: The current task has a unit open already; two would wait for each other.
+        RowConflictError: A unique rule or a reference was broken, and nobody inside said it better.
+        InvalidError: A check was broken or a mandatory value is missing, likewise.
     """
     if in_unit_of_work.get():
         raise RuntimeError("a unit of work is open already in this task; pass it on instead")
     token = in_unit_of_work.set(True)
     try:
-        async with AsyncSession(database.writer, expire_on_commit=False, autoflush=False) as session:
-            connection = await session.connection()
+        guard = TransactionGuard()
+        async with AsyncSession(
+            database.writer,
+            sync_session_class=GuardedSession,
+            guard=guard,
+            expire_on_commit=False,
+            autoflush=False,
+            close_resets_only=False,  # who keeps the unit beyond its end can't begin another with it
+        ) as session:
+            connection = await guarded_connection(session, guard)
             work = UnitOfWork(connection, principal, now, request_id, database.is_sqlite, session, hooks)
             companion = unit_companion.get()
-            if companion is not None:
-                await companion.begin(work)
-            yield work
-            await work._seal()
-            if companion is not None:
-                await companion.finish(work)
+            with guard:
+                if companion is not None:
+                    await companion.begin(work)
+                yield work
+                await work._seal()
+                if companion is not None:
+                    await companion.finish(work)
             await session.commit()
+    except IntegrityError as error:
+        # The first line names the rule; those that follow may hold values.
+        said = str(error.orig).partition("\n")[0]
+        _log.warning("the database refused what %s changed: %s", principal.name, said)
+        raise translate(error) from error
     finally:
         in_unit_of_work.reset(token)
     if work._topics:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table
 
+from computor_core.entities.column_types import misfits
 from computor_core.entities.dto_fields import FilterField, filter_fields, readable_actions, required_actions
 from computor_core.errors import ConfigurationError
 from computor_core.interfaces import Archived
 from computor_core.plugin_api.entities import EntityBehavior, EntityRegistration, Erasure, Operation, Ref
-from computor_core.targets import load_target
+from computor_core.targets import load_target, raised, require_call
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -23,6 +24,10 @@ _ENDPOINT = re.compile(r"(x/[a-z][a-z0-9_]*/)?[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _BOOKKEEPING = frozenset({"created_by", "updated_by"})
 """References to users that every entity has; they are kept as evidence of who changed what and
 are emptied by the database when the user's row goes."""
+
+_STAMPED = frozenset({"id", "version", "created_at", "updated_at", *_BOOKKEEPING})
+"""Columns that creating a row fills by itself."""
+_BEHAVIOR = ("inputs", "before_create", "before_update", "after_update", "before_delete")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +113,10 @@ def load_entities(registrations: Iterable[EntityRegistration]) -> dict[str, Boun
             continue
         try:
             bound[endpoint] = _load(registration)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
+        except (AttributeError, ValueError, TypeError) as error:
             problems.append(f"{endpoint}: {error}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's own code: reported by name
+            problems.append(f"{endpoint}: {raised(error)}")
     _refuse(problems)
     return bound
 
@@ -119,8 +126,15 @@ def _load(registration: EntityRegistration) -> BoundEntity:
     table = getattr(model, "__table__", None)
     if not isinstance(table, Table):
         raise TypeError(f"{registration.model} isn't a mapped class")
-    behavior: Any = None if registration.behavior is None else load_target(registration.behavior)
-    return BoundEntity(registration, model, table, None if behavior is None else behavior())
+    if registration.behavior is None:
+        return BoundEntity(registration, model, table, None)
+    kind: Any = load_target(registration.behavior)
+    require_call(kind, registration.behavior, 0)
+    behavior = kind()
+    missing = [name for name in _BEHAVIOR if not hasattr(behavior, name)]
+    if missing:
+        raise TypeError(f"{registration.behavior} is no EntityBehavior: it has no {', '.join(missing)}")
+    return BoundEntity(registration, model, table, behavior)
 
 
 def check_entities(
@@ -165,6 +179,7 @@ class _Check:
             yield "the endpoint isn't plural kebab-case (a plugin's: x/<plugin>/<plural>)"
         yield from self._access()
         yield from self._dtos()
+        yield from self._columns()
         yield from self._filters_and_sorting()
         yield from self._refs()
         yield from self._delegation()
@@ -231,6 +246,31 @@ class _Check:
                 yield f"{operation.value} is exposed without a DTO, or has a DTO without being exposed"
             if dto is not None:
                 yield from self._body(operation.value, dto)
+
+    def _columns(self) -> Iterator[str]:
+        interface, table = self.entity.registration.interface, self.entity.table
+        for kind, dto in (("get", interface.get), ("list", interface.list)):
+            yield from misfits(kind, dto, table, read=True)
+        if interface.update is not None:
+            yield from misfits("update", interface.update, table, read=False)
+        if interface.create is not None:
+            yield from misfits("create", interface.create, table, read=False)
+            if self.entity.behavior is None:  # a behavior may fill any
+                yield from self._unfilled(interface.create)
+
+    def _unfilled(self, create: type[BaseModel]) -> Iterator[str]:
+        """Columns that no creation could fill."""
+        registration = self.entity.registration
+        filled = {*create.model_fields, *registration.stamps, *_STAMPED}
+        filled |= {own for ref in registration.refs for own in ref.copies}
+        for column in self.entity.table.c:
+            has_default = (
+                column.default is not None
+                or column.server_default is not None
+                or column is self.entity.table.autoincrement_column
+            )
+            if column.name not in filled and not column.nullable and not has_default:
+                yield f"column {column.name} can't be null, and nothing fills it when a row is created"
 
     def _body(self, kind: str, dto: type[BaseModel]) -> Iterator[str]:
         for field, info in dto.model_fields.items():

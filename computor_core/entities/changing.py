@@ -12,10 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from computor_core.access import delegation, epoch
 from computor_core.access.statements import StatementCache
 from computor_core.db.types import new_id
+from computor_core.db.violations import translate
 from computor_core.entities.json_values import json_value, refuse
 from computor_core.entities.reading import EntityReader, live_or_nothing
 from computor_core.entities.references import References
-from computor_core.entities.violations import translate
 from computor_core.errors import ConflictError, FieldProblem, ForbiddenError, PreconditionFailedError
 from computor_core.plugin_api.entities import Operation
 from computor_core.plugin_api.events import EntityArchived, EntityCreated, EntityDeleted, EntityUpdated

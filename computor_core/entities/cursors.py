@@ -40,7 +40,7 @@ def decode(cursor: str, print_of_query: str, length: int) -> list[Any]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         found = json.loads(text)
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise refuse("cursor", "malformed", "it isn't a cursor") from error
     if not isinstance(found, list) or len(found) != length + 1:
         raise refuse("cursor", "malformed", "it isn't a cursor of this list")

@@ -58,6 +58,7 @@ def from_json(kind: TypeEngine[Any], value: object) -> object:
 
     Raises:
         ValueError: It isn't one.
+        OverflowError: An instant that isn't within the years 1 to 9999 in UTC.
     """
     if isinstance(kind, JSON) or value is None:
         raise ValueError("not a value to sort by")
@@ -67,7 +68,7 @@ def from_json(kind: TypeEngine[Any], value: object) -> object:
         instant = datetime.fromisoformat(str(value))
         if instant.tzinfo is None:
             raise ValueError("an instant without an offset")
-        return instant
+        return instant.astimezone(UTC)
     if isinstance(kind, ScaledDecimal):
         number = Decimal(str(value))
         kind.require_exact(number)

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from computor_core.entities.changing import EntityWriter
+from computor_core.entities.dto_fields import required_actions
 from computor_core.entities.page import Page
 from computor_core.entities.reading import EntityReader
 from computor_core.targets import load_target
@@ -199,7 +200,21 @@ class EntityService:
                 await self._access.require(work, command.action, self.endpoint, row_id)
         handler: Any = load_target(command.handler)
         output = await handler(app, principal, row_id, body, request_id=request_id)
-        return output.model_dump(mode="json") if isinstance(output, BaseModel) else output
+        if not isinstance(output, BaseModel):
+            return output  # type: ignore[no-any-return]
+        told = output.model_dump(mode="json")
+        required = required_actions(type(output))
+        if required:
+            # As reading does: what a field needs of its own, a command's caller needs too.
+            told_of = row_id or getattr(output, "id", None)
+            async with app.read(principal, request_id=request_id) as work:
+                for action in sorted(set(required.values())):
+                    allowed = told_of is not None and await self._access.allowed(
+                        work, action, self.endpoint, told_of
+                    )
+                    if not allowed:
+                        told |= {field: None for field, needed in required.items() if needed == action}
+        return told
 
 
 class EntityServices(Mapping[str, EntityService]):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import insert, select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.errors import ComputorError, PluginError
 from computor_core.events.log import StoredEvent, last_seq, read_events
 from computor_core.failpoints import failpoint
@@ -30,7 +31,7 @@ from computor_core.workflows.failures import failure_of
 from computor_core.workflows.leases import LeaderLease, LeaseLostError, release_all
 from computor_core.workflows.loops import Loop, running
 from computor_core.workflows.sequencer import Sequencer
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -144,7 +145,8 @@ class EventDispatcher:
                 await self._load(registration.target)(event, work)
             except ComputorError:
                 raise
-            except Exception as error:
+            # A handler that calls sys.exit() is broken; let through, it would end the host.
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
                 _log.exception("event handler %s of %s broke", registration.name, binding.plugin)
                 raise PluginError(
                     f"an event handler of the plugin {binding.plugin} failed; nothing was changed",
@@ -240,7 +242,8 @@ class EventDispatcher:
                 raise PluginError(f"no installed code declares the event {event.name}")
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
                 await self._load(binding.registration.target)(typed, binding.context)
-        except Exception as error:  # noqa: BLE001 - an observer fails open: logged, retried, skipped on record
+        # An observer fails open: logged, tried again, skipped on record; sys.exit() included.
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - see above
             _log.exception(
                 "event handler %s of the plugin %s failed on event %d, attempt %d of %d",
                 name,
@@ -272,7 +275,7 @@ class EventDispatcher:
         await self._move(name, at, {"attempts": attempts, "retry_at": database_time(wait)})
 
     async def _advance(
-        self, name: str, at: int, seq: int, plugin: str = "", error: Exception | None = None
+        self, name: str, at: int, seq: int, plugin: str = "", error: BaseException | None = None
     ) -> None:
         skip = None
         if error is not None:

@@ -36,17 +36,24 @@ class _Listener:
     def __init__(self, backlog: int) -> None:
         self._wakes: deque[Wake] = deque(maxlen=backlog)
         self._arrived = asyncio.Event()
+        self._has_ended = False
 
     def put(self, wake: Wake) -> None:
         self._wakes.append(wake)
         self._arrived.set()
 
+    def end(self) -> None:
+        self._wakes.clear()
+        self._has_ended = True
+        self._arrived.set()
+
     async def wakes(self) -> AsyncIterator[Wake]:
-        while True:
+        while not self._has_ended:
             while self._wakes:
                 yield self._wakes.popleft()
-            self._arrived.clear()
-            await self._arrived.wait()
+            if not self._has_ended:
+                self._arrived.clear()
+                await self._arrived.wait()
 
 
 class MemoryBus(EventBus):
@@ -83,6 +90,7 @@ class MemoryBus(EventBus):
         try:
             yield listener.wakes()
         finally:
+            listener.end()
             for topic in request.topics:
                 self._listeners[topic].discard(listener)
                 if not self._listeners[topic]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "UNCHANGED",
@@ -95,7 +95,11 @@ class Dto(BaseModel):
 
 
 class InputDto(Dto):
-    """Root of what callers send; text with NUL is refused, since PostgreSQL can't store it."""
+    """Root of what callers send.
+
+    Text with NUL is refused, since PostgreSQL can't store it, and so is a time with an offset that
+    moves it out of the years 1 to 9999 in UTC.
+    """
 
     @model_validator(mode="before")
     @classmethod
@@ -103,6 +107,21 @@ class InputDto(Dto):
         if _holds_nul(sent):
             raise ValueError("text can't hold NUL")
         return sent
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_times_without_utc(cls, value: Any) -> Any:  # noqa: ANN401 - a field of any type
+        for moment in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(moment, datetime) and moment.tzinfo is not None:
+                _require_utc(moment)
+        return value
+
+
+def _require_utc(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC it isn't within the years 1 to 9999") from None
 
 
 def _holds_nul(value: object) -> bool:

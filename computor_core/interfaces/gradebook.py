@@ -20,7 +20,10 @@ class GradebookColumn(Dto):
 
 
 class GradebookCell(Dto):
-    """A student's standing in an assignment."""
+    """A student's standing in an assignment: that of the latest official submission.
+
+    Grades of earlier submissions stay with them and don't count.
+    """
 
     course_content_id: UUID = Field(description="The assignment.")
     submission_group_id: UUID = Field(description="The student's submission group.")

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from computor_core.interfaces.base import Dto
+from computor_core.interfaces.base import Dto, InputDto
 
 
-class GradeInput(Dto):
+class GradeInput(InputDto):
     """A judgement of an artifact."""
 
     points: Decimal = Field(ge=0, decimal_places=4, description="Points, at most the assignment's.")

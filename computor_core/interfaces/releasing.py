@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from computor_core.interfaces.base import Dto
+from computor_core.interfaces.base import Dto, InputDto
 
 
-class ReleaseInput(Dto):
+class ReleaseInput(InputDto):
     """What to release."""
 
     course_content_ids: list[UUID] | None = Field(

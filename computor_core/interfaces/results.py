@@ -24,13 +24,26 @@ from computor_core.interfaces.fields import Points
 GradeStatus = Literal["not_reviewed", "corrected", "correction_necessary", "improvement_possible"]
 Comment = Annotated[str, StringConstraints(max_length=16384)]
 _DETAILS = Requires("result.read_details")
+_ALL = "{}, once it is finished; null for students while a case is hidden from them."
+_VISIBLE = "{}, over the cases that students always see; null until it is finished or if there are none."
 
 
-class TestRunGet(EntityFields):
-    """One test of one artifact: the result that students see."""
+class TestRunGet(ReadDto):
+    """One test of one artifact: the result that students see.
+
+    A submission can tell hidden inputs through anything that hidden cases change. So while a case is
+    hidden from students (`never`, or `after_due` and the due time isn't over), they get the
+    `visible_` fields; the others over all cases, and when it finished, are null for them until then.
+    """
 
     __test__ = False
 
+    id: UUID = Field(description="The run's id.")
+    version: int = Field(description="Counts the changes; the value of `ETag` and `If-Match`.")
+    created_at: datetime = Field(description="When it was requested, UTC.")
+    updated_at: Annotated[datetime | None, _DETAILS] = Field(
+        description="When the row was changed last, UTC; null for students while a case is hidden."
+    )
     course_id: UUID = Field(description="The course.")
     submission_group_id: UUID = Field(description="The group whose artifact was tested.")
     artifact_id: UUID = Field(description="What was tested.")
@@ -38,21 +51,30 @@ class TestRunGet(EntityFields):
     runner_instance: str = Field(description="Runner instance.")
     official: bool = Field(description="Whether it counts, or is a practice run.")
     state: str = Field(description="`queued`, `running` or `finished`.")
-    verdict: str | None = Field(description="The verdict, once it is finished.")
-    limit_exceeded: str | None = Field(description="The limit that stopped it.")
+    verdict: Annotated[str | None, _DETAILS] = Field(description=_ALL.format("The verdict"))
+    limit_exceeded: Annotated[str | None, _DETAILS] = Field(
+        description=_ALL.format("The limit that stopped it")
+    )
     integrity: str | None = Field(description="`isolated` or `in_process`.")
-    points: Decimal | None = Field(description="Points reached.")
+    points: Annotated[Decimal | None, _DETAILS] = Field(description=_ALL.format("Points reached"))
     max_points: Decimal | None = Field(description="Points that could be reached.")
+    visible_verdict: str | None = Field(description=_VISIBLE.format("The verdict"))
+    visible_points: Decimal | None = Field(description=_VISIBLE.format("Points reached"))
+    visible_max_points: Decimal | None = Field(description=_VISIBLE.format("Points that could be reached"))
     message: str = Field(description="What went wrong, for the student.")
     output: str = Field(description="What phases that serve only visible cases wrote, cut and cleaned.")
     executions: int = Field(description="How often it was handed to a runner.")
     sections: Annotated[list[Any] | None, _DETAILS] = Field(
-        description="`{name, visibility, output}` of all phases; staff alone: it can show hidden inputs."
+        description=_ALL.format("`{name, visibility, output}` of all phases that served several cases")
     )
-    started_at: datetime | None = Field(description="When it started, UTC.")
-    finished_at: datetime | None = Field(description="When it finished, UTC.")
+    started_at: Annotated[datetime | None, _DETAILS] = Field(
+        description="When it started, UTC; null for students until it is finished and no case is hidden."
+    )
+    finished_at: Annotated[datetime | None, _DETAILS] = Field(
+        description=_ALL.format("When it finished, UTC")
+    )
     replay: Annotated[dict[str, Any] | None, _DETAILS] = Field(
-        description="What running it again needs; staff alone."
+        description=_ALL.format("What running it again needs")
     )
 
 
@@ -67,13 +89,20 @@ class TestRunList(ReadDto):
     artifact_id: UUID = Field(description="What was tested.")
     official: bool = Field(description="Whether it counts, or is a practice run.")
     state: str = Field(description="`queued`, `running` or `finished`.")
-    verdict: str | None = Field(description="The verdict, once it is finished.")
-    limit_exceeded: str | None = Field(description="The limit that stopped it.")
+    verdict: Annotated[str | None, _DETAILS] = Field(description=_ALL.format("The verdict"))
+    limit_exceeded: Annotated[str | None, _DETAILS] = Field(
+        description=_ALL.format("The limit that stopped it")
+    )
     integrity: str | None = Field(description="`isolated` or `in_process`.")
-    points: Decimal | None = Field(description="Points reached.")
+    points: Annotated[Decimal | None, _DETAILS] = Field(description=_ALL.format("Points reached"))
     max_points: Decimal | None = Field(description="Points that could be reached.")
+    visible_verdict: str | None = Field(description=_VISIBLE.format("The verdict"))
+    visible_points: Decimal | None = Field(description=_VISIBLE.format("Points reached"))
+    visible_max_points: Decimal | None = Field(description=_VISIBLE.format("Points that could be reached"))
     created_at: datetime = Field(description="When it was requested, UTC.")
-    finished_at: datetime | None = Field(description="When it finished, UTC.")
+    finished_at: Annotated[datetime | None, _DETAILS] = Field(
+        description=_ALL.format("When it finished, UTC")
+    )
 
 
 class TestRunQuery(ListQuery):
@@ -86,7 +115,9 @@ class TestRunQuery(ListQuery):
     artifact_id: Annotated[UUID | None, Equals()] = Field(None, description="Only of this artifact.")
     state: Annotated[str | None, Equals()] = Field(None, max_length=16, description="Only in this state.")
     verdict: Annotated[str | None, Equals()] = Field(
-        None, max_length=32, description="Only with this verdict."
+        None,
+        max_length=32,
+        description="Only with this verdict; leaves out those whose verdict one can't see.",
     )
     official: Annotated[bool | None, Equals()] = Field(
         None, description="Only official ones, or only practice."

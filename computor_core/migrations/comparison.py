@@ -13,7 +13,7 @@ from alembic.script import Script, ScriptDirectory
 
 from computor_core.errors import ConflictError
 from computor_core.migrations.connection import migration_engine, migration_transaction
-from computor_core.migrations.state import require_current, state_of
+from computor_core.migrations.state import require_current, require_present, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,12 @@ def comparison_options(lineage: Lineage) -> dict[str, Any]:
 
 
 async def drift(database: Database, lineages: Sequence[Lineage]) -> dict[str, list[str]]:
-    """Differences between the database and the mapped tables, by owner; one sentence each."""
+    """Differences between the database and the mapped tables, by owner; one sentence each.
+
+    Raises:
+        SchemaVersionError: There is no database yet.
+    """
+    await require_present(database)
     async with database.reader.connect() as connection:
         return {lineage.owner: await connection.run_sync(_drift, lineage) for lineage in lineages}
 
@@ -60,6 +65,7 @@ async def revise(database: Database, lineage: Lineage, message: str) -> str:
     Raises:
         SchemaVersionError: The database isn't at the newest revision.
     """
+    await require_present(database)
     async with migration_engine(database) as engine, migration_transaction(engine) as connection:
         return await connection.run_sync(_revise, lineage, message)
 

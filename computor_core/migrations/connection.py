@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from computor_core.db.engine import make_private
 from computor_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ async def migration_engine(database: Database) -> AsyncIterator[AsyncEngine]:
     """
     engine = create_async_engine(database.url, poolclass=NullPool)
     if database.is_sqlite:
+        make_private(engine)
         event.listen(engine.sync_engine, "connect", _sqlite_connect)
         event.listen(engine.sync_engine, "begin", _sqlite_begin)
     try:

@@ -19,7 +19,7 @@ from computor_core.errors import ConflictError, PluginError, UsageError
 from computor_core.migrations.connection import migration_engine, migration_transaction
 from computor_core.migrations.lineage import CORE, CORE_LINEAGE, Lineage, lineages
 from computor_core.migrations.seed import seed_content_kinds, sync_roles
-from computor_core.migrations.state import require_current, state_of
+from computor_core.migrations.state import require_known, state_of
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationInfo
@@ -81,11 +81,13 @@ async def downgrade(
 
     Raises:
         UsageError: There is no such lineage or revision.
+        SchemaVersionError: The lineage is newer than the installed code, which can't take it back.
         ConflictError: A plugin's tables are built on what would go.
     """
     (lineage,) = chosen(registries, owner)
     plugins = [item for item in lineages(registries) if item.owner != CORE]
     async with migration_engine(database) as engine, migration_transaction(engine) as connection:
+        require_known([await connection.run_sync(state_of, lineage)])
         if owner == CORE:
             await connection.run_sync(_refuse_taking_away, target, plugins)
         return await connection.run_sync(_downgrade, lineage, target)
@@ -115,9 +117,7 @@ def apply(connection: Connection, lineage: Lineage) -> list[AppliedRevision]:
         SchemaVersionError: The database is newer than the installed code.
         PluginError: The lineage needs a core revision that isn't applied.
     """
-    found = state_of(connection, lineage)
-    if not found.known:
-        require_current([found])
+    require_known([state_of(connection, lineage)])
     if lineage.after_core is not None:
         _require_core(connection, lineage.owner, lineage.after_core)
     applied: list[AppliedRevision] = []

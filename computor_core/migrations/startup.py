@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
-
 from computor_core.errors import SchemaVersionError
 from computor_core.migrations.lineage import lineages
 from computor_core.migrations.seed import roles_in_sync
-from computor_core.migrations.state import require_current, states
+from computor_core.migrations.state import require_current, require_present, states
 
 if TYPE_CHECKING:
     from computor_core.db.engine import Database
@@ -22,11 +20,7 @@ async def require_migrated(database: Database, registries: Registries) -> None:
     Raises:
         SchemaVersionError: Its schema is older or newer, or its roles are others.
     """
-    if database.is_sqlite and not await anyio.Path(str(database.url.database)).exists():
-        # Connecting would make an empty file.
-        raise SchemaVersionError(
-            f"there is no database {database.url.database} yet", hint="run computor db upgrade"
-        )
+    await require_present(database)
     require_current(await states(database, lineages(registries)))
     async with database.reader.connect() as connection:
         if not await roles_in_sync(connection, registries):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
+from sqlalchemy import create_engine
 
 from computor_core.errors import SchemaVersionError
 
@@ -54,10 +56,45 @@ def state_of(connection: Connection, lineage: Lineage) -> LineageState:
     return LineageState(lineage.owner, current, head, tuple(reversed(todo)), known=True)
 
 
+async def absent(database: Database) -> bool:
+    """Whether a SQLite file isn't there yet; connecting would make an empty one."""
+    return database.is_sqlite and not await anyio.Path(str(database.url.database)).exists()
+
+
+async def require_present(database: Database) -> None:
+    """Refuse a SQLite file that isn't there yet.
+
+    Raises:
+        SchemaVersionError: It isn't.
+    """
+    if await absent(database):
+        raise SchemaVersionError(
+            f"there is no database {database.url.database} yet", hint="run computor db upgrade"
+        )
+
+
 async def states(database: Database, lineages: Sequence[Lineage]) -> list[LineageState]:
-    """Where all lineages stand; changes nothing."""
+    """Where all lineages stand; changes nothing, and takes a file that isn't there for an empty one."""
+    if await absent(database):
+        with create_engine("sqlite://").connect() as empty:
+            return [state_of(empty, lineage) for lineage in lineages]
     async with database.reader.connect() as connection:
         return [await connection.run_sync(state_of, lineage) for lineage in lineages]
+
+
+def require_known(found: Sequence[LineageState]) -> None:
+    """Refuse a schema whose revisions the installed code doesn't have.
+
+    Raises:
+        SchemaVersionError: A lineage is newer; all are named.
+    """
+    newer = [f"{item.owner} is at revision {item.current}" for item in found if not item.known]
+    if newer:
+        raise SchemaVersionError(
+            f"the database is newer than the installed code: {'; '.join(newer)}, which isn't known here",
+            hint="install the release that migrated the database, or go back to a backup",
+            details={"newer": newer},
+        )
 
 
 def require_current(found: Sequence[LineageState]) -> None:
@@ -66,22 +103,15 @@ def require_current(found: Sequence[LineageState]) -> None:
     Raises:
         SchemaVersionError: A lineage is older or newer; all are named.
     """
-    newer = [f"{item.owner} is at revision {item.current}" for item in found if not item.known]
+    require_known(found)
     older = [
         f"{item.owner} is at {item.current or 'nothing'} and needs {item.head}"
         for item in found
         if item.pending
     ]
-    details = {"newer": newer, "older": older}
-    if newer:
-        raise SchemaVersionError(
-            f"the database is newer than the installed code: {'; '.join(newer)}, which isn't known here",
-            hint="install the release that migrated the database, or go back to a backup",
-            details=details,
-        )
     if older:
         raise SchemaVersionError(
             f"the database is older than the installed code: {'; '.join(older)}",
             hint="make a backup, then run computor db upgrade",
-            details=details,
+            details={"older": older},
         )

@@ -29,7 +29,7 @@ from computor_core.model.submissions import (
     SubmissionGroup,
     SubmissionGroupMember,
 )
-from computor_core.model.users import ApiToken, Session, User
+from computor_core.model.users import Account, ApiToken, Session, User
 from computor_core.model.work import (
     EventCursor,
     EventLog,
@@ -44,6 +44,7 @@ from computor_core.model.work import (
 )
 
 __all__ = [
+    "Account",
     "ApiToken",
     "Archivable",
     "Artifact",

@@ -26,8 +26,10 @@ class TestRun(EntityMixin, Base):
     """One test of one artifact: the result that students see.
 
     ``state``: ``queued`` → ``running`` → ``finished``, exactly once, whatever dies.
-    ``verdict`` is null until then. ``output`` is what the student may see, ``sections`` all of
-    what phases wrote; ``replay`` keeps what running it again needs.
+    ``verdict`` is null until then; with ``points`` it is over all cases, and what begins with
+    ``visible_`` over those that students always see (null where there are none). ``output`` is what
+    the student may see, ``sections`` all of what phases wrote; ``replay`` keeps what running it
+    again needs.
     """
 
     __test__ = False
@@ -45,6 +47,9 @@ class TestRun(EntityMixin, Base):
     integrity: Mapped[str | None] = mapped_column(String(16))
     points: Mapped[Decimal | None] = mapped_column(PointsType)
     max_points: Mapped[Decimal | None] = mapped_column(PointsType)
+    visible_verdict: Mapped[str | None] = mapped_column(String(32))
+    visible_points: Mapped[Decimal | None] = mapped_column(PointsType)
+    visible_max_points: Mapped[Decimal | None] = mapped_column(PointsType)
     message: Mapped[str] = mapped_column(String(4096), default="")
     output: Mapped[str] = mapped_column(Text, default="")
     sections: Mapped[list[Any]] = mapped_column(JsonType, default=list)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from computor_core.db.types import JsonType
@@ -41,6 +41,22 @@ class User(EntityMixin, Archivable, Base):
             sqlite_where=text("archived_at IS NULL"),
             postgresql_where=text("archived_at IS NULL"),
         ),
+        {"info": {"owner": "core"}},
+    )
+
+
+class Account(EntityMixin, Base):
+    """An identity of a sign-in instance that belongs to a user; one a user and instance."""
+
+    __tablename__ = "account"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    auth_instance: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255), info=PERSONAL)
+
+    __table_args__ = (
+        UniqueConstraint("auth_instance", "subject"),
+        UniqueConstraint("auth_instance", "user_id"),
         {"info": {"owner": "core"}},
     )
 

@@ -73,6 +73,11 @@ def event_type(name: str) -> type[Event] | None:
     return _EVENTS.get(name)
 
 
+def event_names() -> tuple[str, ...]:
+    """The names of all events that installed code has declared so far."""
+    return tuple(_EVENTS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityCreated(Event):
     """A row of an entity was created."""
@@ -158,7 +163,11 @@ class TestProgressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestFinished(Event):
-    """A test run reached its one terminal result."""
+    """A test run reached its one terminal result.
+
+    ``verdict`` is over the cases that students always see, "" where there are none: the event is
+    told to students.
+    """
 
     name: ClassVar[str] = "test.finished"
     test_run_id: UUID

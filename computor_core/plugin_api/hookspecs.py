@@ -463,7 +463,8 @@ class ComputorHooks(Protocol):
             two are apart because a definition module imports nothing but DTOs.
 
         When:
-            At start-up; once per application. Targets load when a run needs them.
+            At start-up; once per application. Targets load then too, so that a misspelt one is
+            found before the first run.
 
         Returns:
             ``WorkflowRegistration`` and ``StepRegistration`` objects, in any order.
@@ -493,7 +494,8 @@ class ComputorHooks(Protocol):
             Turn a tool's report (JUnit XML, TAP, …) into cases.
 
         When:
-            At start-up; once per application. The target loads when a report comes in.
+            At start-up; once per application. The target loads then too, so that a misspelt one is
+            found before the first report.
 
         Returns:
             ``ReportParserRegistration`` objects with a ``format`` that no other plugin uses.
@@ -522,7 +524,8 @@ class ComputorHooks(Protocol):
             Read exercises as other systems write them.
 
         When:
-            At start-up; once per application. The target loads when an example is imported.
+            At start-up; once per application. The target loads then too, so that a misspelt one is
+            found before the first import.
 
         Returns:
             ``ExampleFormatRegistration`` objects with a ``name`` that no other plugin uses.
@@ -551,7 +554,8 @@ class ComputorHooks(Protocol):
             Carry a notification to a person (e-mail, chat, …).
 
         When:
-            At start-up; once per application. The target loads with the first notification.
+            At start-up; once per application. The target loads then too, so that a misspelt one is
+            found before the first notification.
 
         Returns:
             ``NotifierRegistration`` objects with a ``name`` that no other plugin uses.

@@ -18,12 +18,13 @@ the caller is whoever the credential proves, and "now" is when the request arriv
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
 from computor_core.errors import AuthenticationError
@@ -106,6 +107,22 @@ def needs(action: str) -> dict[str, Any]:
     :data:`PUBLIC` or :data:`OWN`, is mandatory.
     """
     return {ACTION_KEY: action}
+
+
+def route_declarations(router: APIRouter) -> Iterator[tuple[str, str, str | None]]:
+    """What the routes of a router declare, those of included routers too: for hosts and checks.
+
+    Yields:
+        Method, path below the router, and the action needed or the kind of access; None where
+        nothing is declared.
+    """
+    for context in iter_route_contexts(router.routes):
+        route = context.original_route
+        extra = (route.openapi_extra if isinstance(route, APIRoute) else None) or {}
+        declared = extra.get(ACTION_KEY) or extra.get(ACCESS_KEY)
+        path = context.path or str(getattr(route, "path", route))
+        for method in sorted(context.methods or {"*"}):
+            yield method, path, declared if isinstance(declared, str) else None
 
 
 def request_context(request: Request) -> RequestContext:

@@ -1,9 +1,9 @@
 """What the hooks return: frozen dataclasses, one kind per hook.
 
-A *target* is an import string ``"package.module:attribute"``. Targets load when they are
-needed, so that registering costs no SDK, model or framework import. Entities and access rules
-have modules of their own: :mod:`computor_core.plugin_api.entities` and
-:mod:`computor_core.plugin_api.access`.
+A *target* is an import string ``"package.module:attribute"``. Registering loads none, so that it
+costs no SDK, model or framework import; an application's start loads those that it needs later,
+and factories and commands load when they are needed. Entities and access rules have modules of
+their own: :mod:`computor_core.plugin_api.entities` and :mod:`computor_core.plugin_api.access`.
 """
 
 from __future__ import annotations
@@ -146,6 +146,11 @@ class WorkflowRegistration:
     """A version of a workflow: where its definition is.
 
     The definition module imports nothing but DTOs and ``plugin_api.workflows``.
+
+    Attributes:
+        name: ``"submission.test"`` in core, ``"<plugin>.<name>"`` in a plugin; runs keep it.
+        version: 1 or more; new runs take the highest.
+        target: The definition.
     """
 
     name: str
@@ -155,7 +160,13 @@ class WorkflowRegistration:
 
 @dataclass(frozen=True, slots=True)
 class StepRegistration:
-    """The implementation of a step: ``async def (StepContext, request) -> output``."""
+    """The implementation of a step: ``async def (StepContext, request) -> output``.
+
+    Attributes:
+        name: As the definition declares it: ``"submission.prepare"`` in core,
+            ``"<plugin>.<name>"`` in a plugin.
+        target: The implementation.
+    """
 
     name: str
     target: str
@@ -207,7 +218,8 @@ class EventHandlerRegistration:
         event: Name of the event (``"submission.received"``).
         target: The handler.
         timing: When it runs.
-        name: Stable name of the handler; the cursor of an ordered handler is kept under it.
+        name: Stable name of the handler, ``"<plugin>.<name>"``; the cursor of an ordered handler is
+            kept under it.
     """
 
     event: str
@@ -223,7 +235,8 @@ class RouterRegistration:
     Attributes:
         name: Unique within the plugin.
         target: ``(AppContext) -> APIRouter`` (kind ``router``) or ``(AppContext) -> ASGI app``
-            (kind ``asgi``).
+            (kind ``asgi``). It builds and does nothing else: ``plugins check`` calls it, too, and
+            the context's services answer once the application has started.
         access: How callers are let in: ``"session"`` (a signed-in principal is required before
             the route runs), ``"public"`` (stated openly, listed by ``plugins show``) or ``"own"``
             (the ASGI app authenticates by itself; git clients do).

@@ -101,6 +101,9 @@ class WorkflowContext(ABC):
     ) -> EventResult[Any]:
         """Wait for ``UnitOfWork.signal(name, key, …)``; one sent before the wait counts.
 
+        An event happens once: sent again with an equal payload it changes nothing, with another one
+        its sender gets a ``ConflictError``.
+
         Args:
             name: Name of the event.
             key: Which one, as the sender calls it.

@@ -24,7 +24,7 @@ class PayloadLimitError(WorkflowError):
     """An input, output or signal has more than 64 KiB of JSON; pass ids and blob references."""
 
     code = "workflow_payload_limit"
-    internal_code = 50041
+    internal_code = 41310
 
 
 class NonDeterminismError(WorkflowError):

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, or_, select
 
 from computor_core.errors import ConfigurationError
 from computor_core.model import (
+    Account,
     Blob,
     Course,
     CourseFamily,
@@ -33,6 +34,7 @@ _INDEXED: tuple[tuple[str, InstrumentedAttribute[str]], ...] = (
     ("storage", Blob.storage_instance),
     ("git", CourseRepository.git_instance),
     ("git", MemberRepository.git_instance),
+    ("auth", Account.auth_instance),
 )
 """Columns with an index that begins with them; artifacts and examples consist of blobs."""
 

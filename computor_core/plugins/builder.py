@@ -67,6 +67,7 @@ class RegistryBuilder:
             if other is not None:
                 conflicts.append(_conflict(kind, key, other, offer))
             own[kind, key] = entry
+        conflicts += self._foreign_workflows(offer)
         if conflicts:
             return conflicts
         for kind, key, entry in entries:
@@ -76,6 +77,19 @@ class RegistryBuilder:
                 Registered(offer.plugin, offer.distribution, item) for item in getattr(offer, kind)
             ]
         return []
+
+    def _foreign_workflows(self, offer: Offer) -> Iterator[str]:
+        """Versions of workflows that are another plugin's: the newest one would take it over."""
+        for work in offer.workflows:
+            if not isinstance(work, WorkflowRegistration):
+                continue
+            for (name, version), other in self._named["workflows"].items():
+                if name == work.name and version != work.version and other.plugin != offer.plugin:
+                    yield (
+                        f"workflow {name!r} belongs to {other.plugin} ({other.distribution}), and "
+                        f"{offer.plugin} ({offer.distribution}) registers a version {work.version} of it"
+                    )
+                    break
 
     def freeze(self) -> Registries:
         """The registries; later changes of the builder don't reach them."""
@@ -119,7 +133,5 @@ def _conflict(kind: str, key: object, other: Registered[Any], offer: Offer) -> s
     what = f"{_KIND_NAMES[kind]} {shown!r}"
     if other.plugin == offer.plugin:
         return f"{what} is registered twice by {offer.plugin} ({offer.distribution})"
-    return (
-        f"{what} is registered by both {other.plugin} ({other.distribution}) "
-        f"and {offer.plugin} ({offer.distribution})"
-    )
+    both = f"{other.plugin} ({other.distribution}) and {offer.plugin} ({offer.distribution})"
+    return f"{what} is registered by both {both}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from computor_core._compat import EntryPoint, PackageNotFoundError, entry_points, version
 
@@ -93,8 +94,8 @@ def metadata_problem(plugin: InstalledPlugin, core_version: str) -> MetadataProb
             )
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             requirements.append(requirement)
-    requirements.sort(key=lambda item: item.name != CORE)
-    if not requirements or requirements[0].name != CORE:
+    requirements.sort(key=lambda item: not _is_core(item))
+    if not requirements or not _is_core(requirements[0]):
         return MetadataProblem(
             "incompatible",
             f"its distribution doesn't say which versions of {CORE} it works with",
@@ -113,13 +114,17 @@ def unbounded(plugin: InstalledPlugin, core_version: str) -> bool:
     bounds = [
         requirement.specifier
         for requirement in map(Requirement, plugin.requires)
-        if requirement.name == CORE and requirement.marker is None
+        if _is_core(requirement) and requirement.marker is None
     ]
     return any(bound.contains(f"{major + 1}.0") for bound in bounds)
 
 
+def _is_core(requirement: Requirement) -> bool:
+    return canonicalize_name(requirement.name) == CORE  # however it is spelt: PEP 503
+
+
 def _unmet(plugin: InstalledPlugin, requirement: Requirement, core_version: str) -> MetadataProblem | None:
-    is_core = requirement.name == CORE
+    is_core = _is_core(requirement)
     if is_core:
         present = core_version
     else:

@@ -7,6 +7,8 @@ SQLite the only writer. The proxy refuses such calls before they reach the provi
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from computor_core.plugin_api.providers.base import Provider, in_unit_of_work
@@ -59,8 +61,40 @@ def guard(provider: P, seam: str, instance: str) -> P:
 def _guard(method: Callable[..., Any], label: str) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the provider's own signature
-        if in_unit_of_work.get():
-            raise RuntimeError(f"{label} was called inside a unit of work; call it before or after")
-        return method(*arguments, **named)
+        _refuse_inside(label)
+        came = method(*arguments, **named)
+        if isinstance(came, AsyncIterator):
+            return _GuardedIterator(came, label)
+        if isinstance(came, AbstractAsyncContextManager):
+            return _guarded_stream(came, label)
+        return came
 
     return call
+
+
+def _refuse_inside(label: str) -> None:
+    if in_unit_of_work.get():
+        raise RuntimeError(f"{label} was called inside a unit of work; call it before or after")
+
+
+@asynccontextmanager
+async def _guarded_stream(manager: AbstractAsyncContextManager[Any], label: str) -> AsyncIterator[Any]:
+    """A stream that was opened, perhaps, outside a unit of work, and is read inside one."""
+    _refuse_inside(label)
+    async with manager as came:
+        yield _GuardedIterator(came, label) if isinstance(came, AsyncIterator) else came
+
+
+class _GuardedIterator(AsyncIterator[Any]):
+    """An iterator whose every step is a provider call of its own."""
+
+    def __init__(self, iterator: AsyncIterator[Any], label: str) -> None:
+        self._iterator = iterator
+        self._label = label
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 - whatever the provider yields
+        _refuse_inside(self._label)
+        return await self._iterator.__anext__()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a generator's aclose
+        return getattr(self._iterator, name)

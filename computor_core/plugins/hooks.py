@@ -7,6 +7,7 @@ consumes what comes, so that a lazy generator fails here and not later.
 from __future__ import annotations
 
 import difflib
+import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,8 +82,9 @@ class Hooks:
             raise HookProblem(" ".join(str(error).split())) from error
 
     def unregister(self, name: str) -> None:
-        """Let a plugin go again."""
-        self._manager.unregister(name=name)
+        """Let a plugin go again, if it was taken in."""
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
 
     def _unknown_hook(self, plugin: object) -> str | None:
         for attribute in dir(type(plugin)):
@@ -97,6 +99,8 @@ class Hooks:
                 return f"{name} is no hook of Computor{_did_you_mean(name)}"
             elif options["wrapper"] or options["hookwrapper"]:
                 return f"{name} is a wrapper; hooks only register"
+            elif inspect.iscoroutinefunction(getattr(type(plugin), attribute)):
+                return f"{name} is async; hooks only register"
         return None
 
     def _ask(self, hook: str, plugin: str, *kinds: type[T]) -> tuple[T, ...]:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import difflib
 import re
-import traceback
+import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from computor_core.plugin_api.meta import PluginMeta
 from computor_core.plugins.builder import RegistryBuilder
 from computor_core.plugins.discovery import CORE, InstalledPlugin, metadata_problem, unbounded
+from computor_core.plugins.field_types import mistyped
 from computor_core.plugins.hooks import HookProblem, Hooks
 from computor_core.plugins.offer import Offer, collect
 from computor_core.plugins.registries import Registries
 from computor_core.plugins.report import PluginProblem, PluginRecord, PluginState, plugin_error
-from computor_core.plugins.rules import CORE_PLUGIN, broken_rules
+from computor_core.plugins.rules import CORE_PLUGIN, broken_rules, unreadable
 from computor_core.plugins.tables import broken_table_rules
+from computor_core.targets import raised
 
 RESERVED_NAMES = frozenset({CORE_PLUGIN, "x", "enabled", "on_error", "trace"})
 """Names that no plugin may have: core's own and the settings beside the plugins' sections."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_CHOOSE = "enable one of the two, or give it another name"
 _GUIDE = "computor_core.plugin_api.hookspecs documents the hooks and what they return"
 
 
@@ -35,6 +38,7 @@ class ActivePlugin:
         plugin: The object that holds its hooks, one per application.
         distribution: Where it comes from.
         version: The distribution's version.
+        package: The package or module that holds its code; "" for core.
     """
 
     name: str
@@ -42,6 +46,7 @@ class ActivePlugin:
     plugin: object
     distribution: str
     version: str
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,34 @@ class PluginSet:
             KeyError: It isn't active.
         """
         return next((item.meta for item in self.active if item.name == name), None) or _absent(name)
+
+    def without(self, problems: Sequence[PluginProblem]) -> PluginSet:
+        """The set once these problems are known: the plugins that have them are no longer in use.
+
+        Nor are those that require one of them.
+        """
+        told = [*self.problems, *problems]
+        gone = {problem.plugin: problem for problem in reversed(problems)}
+        for item in self.active:
+            missing = next((name for name in item.meta.requires if name in gone), None)
+            if missing is not None and item.name not in gone:
+                reason = f"it requires plugin {missing!r}, which is {gone[missing].state.value}"
+                gone[item.name] = PluginProblem(
+                    item.name, item.distribution, PluginState.MISSING, reason, f"mend {missing!r} first"
+                )
+                told.append(gone[item.name])
+        active = tuple(item for item in self.active if item.name not in gone)
+        return PluginSet(
+            tuple(
+                replace(record, state=gone[record.name].state, reason=gone[record.name].message)
+                if record.name in gone
+                else record
+                for record in self.records
+            ),
+            active,
+            tuple(told),
+            self.registries.only({item.name for item in active}),
+        )
 
     def require_sound(self) -> None:
         """Refuse to go on with a problem.
@@ -174,7 +207,7 @@ class Loader:
             self._refuse_found(
                 candidate,
                 PluginState.FAILED,
-                f"{candidate.target} can't be loaded: {type(error).__name__}: {error}{_where(error)}",
+                f"{candidate.target} can't be loaded: {raised(error)}",
                 f"mend or update {candidate.distribution}, or take {candidate.name!r} out of plugins.enabled",
             )
             return None
@@ -184,12 +217,16 @@ class Loader:
             problem = f"{candidate.target} isn't a class"
         elif not isinstance(meta, PluginMeta):
             problem = f"{candidate.target} has no attribute meta of type PluginMeta"
+        elif wrong := list(mistyped(meta)):
+            problem = "; ".join(wrong)
         elif meta.name != candidate.name:
             problem = f"its meta.name is {meta.name!r}, and its entry point is called {candidate.name!r}"
         if problem:
             self._refuse_found(candidate, PluginState.FAILED, problem, _GUIDE)
             return None
-        return _as_active(plugin, candidate.name, candidate.distribution, candidate.version)
+        return _as_active(
+            plugin, candidate.name, candidate.distribution, candidate.version, _package(candidate.target)
+        )
 
     def _fits(self, plugin: ActivePlugin, enabled: Sequence[str], candidate: InstalledPlugin) -> bool:
         """Whether what the plugin requires is there before it and what it conflicts with isn't."""
@@ -225,18 +262,22 @@ class Loader:
     ) -> None:
         try:
             hooks.register(plugin.name, plugin.plugin)
-        except HookProblem as error:
-            self._refuse_active(plugin, PluginState.FAILED, str(error))
-            return
-        try:
             offer = collect(
-                hooks, plugin.name, plugin.distribution, plugin.meta.table_prefix or f"{plugin.name}_"
+                hooks,
+                plugin.name,
+                plugin.distribution,
+                plugin.meta.table_prefix or f"{plugin.name}_",
+                plugin.package,
             )
+            taken = self._keeps_rules(plugin, offer, builder)
         except HookProblem as error:
-            hooks.unregister(plugin.name)
             self._refuse_active(plugin, PluginState.FAILED, str(error))
-            return
-        if not self._keeps_rules(plugin, offer, builder):
+            taken = False
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's own code: reported by name
+            reason = f"what it registers can't be read: {raised(error)}"
+            self._refuse_active(plugin, PluginState.FAILED, reason)
+            taken = False
+        if not taken:
             hooks.unregister(plugin.name)
             return
         self._active.append(plugin)
@@ -251,14 +292,14 @@ class Loader:
         )
 
     def _keeps_rules(self, plugin: ActivePlugin, offer: Offer, builder: RegistryBuilder) -> bool:
-        broken = [*broken_rules(offer), *broken_table_rules(offer)]
+        broken = list(unreadable(offer)) or [*broken_rules(offer), *broken_table_rules(offer)]
         for reason in broken:
             self._refuse_active(plugin, PluginState.FAILED, reason)
         if broken:
             return False
         conflicts = builder.add(offer)
         for reason in conflicts:
-            self._refuse_active(plugin, PluginState.CONFLICT, reason, "enable one of the two")
+            self._refuse_active(plugin, PluginState.CONFLICT, reason, _CHOOSE)
         return not conflicts
 
     def _warnings(self, candidate: InstalledPlugin) -> tuple[str, ...]:
@@ -282,18 +323,21 @@ class Loader:
             self._records[name] = PluginRecord(name, state, message, distribution, version)
 
 
-def _as_active(plugin: object, name: str, distribution: str, version: str) -> ActivePlugin:
+def _as_active(plugin: object, name: str, distribution: str, version: str, package: str = "") -> ActivePlugin:
     meta = getattr(plugin, "meta", None)
     if not isinstance(meta, PluginMeta):
         raise TypeError(f"{plugin!r} has no attribute meta of type PluginMeta")
-    return ActivePlugin(name, meta, plugin, distribution, version)
+    return ActivePlugin(name, meta, plugin, distribution, version, package)
+
+
+def _package(target: str) -> str:
+    """The package that an entry point's class lies in, or the module where that is all there is."""
+    module = target.partition(":")[0]
+    if hasattr(sys.modules.get(module), "__path__"):
+        return module
+    return module.rpartition(".")[0] or module
 
 
 def _did_you_mean(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
-
-
-def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""

@@ -34,6 +34,8 @@ class Offer:
         plugin: Name of the plugin.
         distribution: Its distribution, for messages.
         table_prefix: What the names of its tables begin with.
+        package: Where its code is: the package that its class lies in, or that one module; ""
+            for core, and where nothing is known of it.
         providers: The provider types of all seams.
         workflows: Workflows and steps.
     """
@@ -41,6 +43,7 @@ class Offer:
     plugin: str
     distribution: str
     table_prefix: str
+    package: str = ""
     entities: tuple[EntityRegistration, ...] = ()
     migrations: tuple[MigrationRegistration, ...] = ()
     actions: tuple[ActionRegistration, ...] = ()
@@ -57,8 +60,8 @@ class Offer:
     lifespan: tuple[LifespanRegistration, ...] = ()
 
 
-def collect(hooks: Hooks, plugin: str, distribution: str, table_prefix: str) -> Offer:
-    """Call every hook of a plugin.
+def collect(hooks: Hooks, plugin: str, distribution: str, table_prefix: str, package: str = "") -> Offer:
+    """Call every hook of a plugin; the other arguments are attributes of the offer.
 
     Raises:
         HookProblem: A hook raised or returned something else than its registrations.
@@ -67,6 +70,7 @@ def collect(hooks: Hooks, plugin: str, distribution: str, table_prefix: str) -> 
         plugin=plugin,
         distribution=distribution,
         table_prefix=table_prefix,
+        package=package,
         entities=hooks.entities(plugin),
         migrations=hooks.migrations(plugin),
         actions=hooks.actions(plugin),

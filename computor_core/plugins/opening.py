@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from computor_core.errors import ComputorError, PluginError
@@ -15,10 +16,11 @@ from computor_core.plugin_api.providers.engine import WorkflowEngine
 from computor_core.plugin_api.providers.git import GitHost
 from computor_core.plugin_api.providers.runner import TestRunner
 from computor_core.plugin_api.providers.storage import StorageBackend
-from computor_core.targets import load_target
+from computor_core.targets import load_target, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
 
     from computor_core.settings.composition import Instance
 
@@ -43,21 +45,66 @@ async def open_instance(stack: AsyncExitStack, instance: Instance, context: AppC
         f"{instance.seam} instance {instance.name!r} (type {registered.registration.type!r} "
         f"of plugin {registered.plugin}, {registered.distribution})"
     )
-    try:
-        factory: Any = load_target(registered.registration.factory)
-        manager: AbstractAsyncContextManager[Provider] = factory(instance.settings, context)
-        async with asyncio.timeout(OPENING_TIMEOUT):
-            provider = await stack.enter_async_context(manager)
-    except TimeoutError as error:
-        raise PluginError(f"the {label} didn't come up within {OPENING_TIMEOUT:.0f} seconds") from error
-    except ComputorError as error:
-        raise PluginError(f"the {label} can't be opened: {error.message}", hint=error.hint) from error
-    except Exception as error:
-        raise PluginError(f"the {label} can't be opened: {type(error).__name__}: {error}") from error
+    registration = registered.registration
+    provider: Any = await open_named(
+        stack, registration.factory, label, instance.settings, context, timeout=OPENING_TIMEOUT
+    )
     contract = CONTRACTS[instance.seam]
     if not isinstance(provider, contract):
         raise PluginError(f"the {label} is a {type(provider).__name__}, which is no {contract.__name__}")
-    return provider
+    opened: Provider = provider
+    return opened
+
+
+async def open_named(
+    stack: AsyncExitStack,
+    target: str,
+    label: str,
+    *arguments: object,
+    timeout: float | None = None,  # noqa: ASYNC109 - a limit of the start, not of the caller
+) -> object:
+    """Open what a plugin brings: load the target, call it and enter what comes; the stack closes it.
+
+    Args:
+        stack: Closes it again.
+        target: Import string of ``(*arguments) -> AbstractAsyncContextManager``.
+        label: ``"storage instance 'default' (…)"``, for messages.
+        arguments: What it is called with.
+        timeout: Seconds after which it counts as failed, None for no limit.
+
+    Raises:
+        PluginError: It can't be loaded or opened; the stack raises one when it can't be closed.
+    """
+    inner = AsyncExitStack()
+    limit: asyncio.Timeout | None = None
+    try:
+        build: Any = load_target(target)
+        manager: AbstractAsyncContextManager[object] = build(*arguments)
+        async with asyncio.timeout(timeout) as limit:
+            opened = await inner.enter_async_context(manager)
+    except ComputorError as error:
+        raise PluginError(f"the {label} can't be opened: {error.message}", hint=error.hint) from error
+    except (Exception, SystemExit) as error:
+        if limit is not None and limit.expired():
+            raise PluginError(f"the {label} didn't come up within {timeout:.0f} seconds") from error
+        raise PluginError(f"the {label} can't be opened: {raised(error)}") from error
+    stack.push_async_exit(partial(_close, inner, label))
+    return opened
+
+
+async def _close(
+    inner: AsyncExitStack,
+    label: str,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+) -> bool | None:
+    try:
+        return await inner.__aexit__(kind, error, trace)
+    except (Exception, SystemExit) as failed:
+        if error is not None:
+            raise  # it was told of another's failure, which comes first
+        raise PluginError(f"the {label} can't be closed: {raised(failed)}") from failed
 
 
 async def open_all(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from computor_core.plugin_api.access import AccessRuleRegistration
@@ -103,6 +103,18 @@ class Registries:
         default_factory=lambda: MappingProxyType({})
     )
     lifespan: tuple[Registered[LifespanRegistration], ...] = ()
+
+    def only(self, plugins: Collection[str]) -> Registries:
+        """What these plugins registered."""
+        parts: dict[str, Any] = {}
+        for part in fields(self):
+            entries = getattr(self, part.name)
+            if isinstance(entries, tuple):
+                parts[part.name] = tuple(entry for entry in entries if entry.plugin in plugins)
+            else:
+                kept = {key: entry for key, entry in entries.items() if entry.plugin in plugins}
+                parts[part.name] = MappingProxyType(kept)
+        return Registries(**parts)
 
     def provider_types(self, seam: str) -> Mapping[str, Registered[ProviderRegistration]]:
         """The provider types of a seam, by type.

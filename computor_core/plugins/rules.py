@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from computor_core.plugin_api.registrations import WorkflowRegistration
+from computor_core.plugins.field_types import mistyped
 
 if TYPE_CHECKING:
     from computor_core.plugins.offer import Offer
@@ -17,8 +19,19 @@ CORE_PLUGIN = "core"
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ACTION = re.compile(r"([a-z][a-z0-9_]*:)?[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_WORK = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+_INTERFACE = ("endpoint", "get", "list", "query")
 _ACCESS = frozenset({"session", "public", "own"})
 _RESERVED_MOUNTS = ("/api", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
+
+
+def unreadable(offer: Offer) -> Iterator[str]:
+    """Fields that hold something of the wrong type, else interfaces that aren't whole.
+
+    One sentence each. The other rules read these fields, and are asked once nothing is told here.
+    """
+    wrong = list(_fields(offer))
+    yield from wrong or _interfaces(offer)
 
 
 def broken_rules(offer: Offer) -> Iterator[str]:
@@ -29,6 +42,25 @@ def broken_rules(offer: Offer) -> Iterator[str]:
     yield from _routers(offer)
     if len(offer.migrations) > 1:
         yield "a plugin has one migration lineage, and computor_migrations returned several"
+
+
+def _fields(offer: Offer) -> Iterator[str]:
+    if offer.plugin == CORE_PLUGIN:
+        return  # core is checked by its type checker
+    for field in dataclasses.fields(offer):
+        items = getattr(offer, field.name)
+        if isinstance(items, tuple):
+            for item in items:
+                yield from mistyped(item)
+
+
+def _interfaces(offer: Offer) -> Iterator[str]:
+    for entity in offer.entities:
+        missing = [name for name in _INTERFACE if not hasattr(entity.interface, name)]
+        if missing:
+            yield f"the interface {entity.interface.__name__} says no {', '.join(missing)}"
+        elif not isinstance(getattr(entity.interface, "endpoint", None), str):
+            yield f"the endpoint of the interface {entity.interface.__name__} isn't a text"
 
 
 def _targets(offer: Offer) -> Iterator[str]:
@@ -68,10 +100,25 @@ def _vocabulary(offer: Offer) -> Iterator[str]:
         prefix = "_" if is_core else f"{offer.plugin}_"
         if not role.name.startswith(prefix):
             yield f"role {role.name!r} must begin with {prefix!r}"
+    yield from _durable_names(offer)
     for entity in offer.entities:
         prefix = f"x/{offer.plugin}/"
         if not is_core and not entity.endpoint.startswith(prefix):
             yield f"endpoint {entity.endpoint!r} must begin with {prefix!r}"
+
+
+def _durable_names(offer: Offer) -> Iterator[str]:
+    """Names that rows of the database keep: they stay whose they are, whatever is installed later."""
+    if offer.plugin == CORE_PLUGIN:
+        return
+    named = [
+        ("workflow" if isinstance(work, WorkflowRegistration) else "step", work.name)
+        for work in offer.workflows
+    ]
+    named += [("event handler", item.name) for item in offer.event_handlers]
+    for what, name in named:
+        if not name.startswith(f"{offer.plugin}.") or not _WORK.fullmatch(name):
+            yield f"{what} {name!r} must be dotted lower-case words that begin with '{offer.plugin}.'"
 
 
 def _names(offer: Offer) -> Iterator[str]:
@@ -101,10 +148,9 @@ def _routers(offer: Offer) -> Iterator[str]:
         if router.kind == "router" and router.access == "own":
             yield f"{name} has access 'own', which is for kind 'asgi'"
         if router.kind == "asgi" and not _free_mount(router.mount):
-            yield f"{name} has mount {router.mount!r}; it needs one such as '/{offer.plugin}' that is free"
+            needed = f"a top-level one that is free, such as '/{offer.plugin}'"
+            yield f"{name} has mount {router.mount!r}; it needs {needed}"
 
 
 def _free_mount(mount: str | None) -> bool:
-    if mount is None or not re.fullmatch(r"(/[a-z0-9_-]+)+", mount):
-        return False
-    return not any(mount == taken or mount.startswith(f"{taken}/") for taken in _RESERVED_MOUNTS)
+    return mount is not None and bool(re.fullmatch(r"/[a-z0-9_-]+", mount)) and mount not in _RESERVED_MOUNTS

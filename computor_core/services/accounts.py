@@ -13,7 +13,8 @@ from computor_core.interfaces.credentials import SetPasswordInput
 from computor_core.model import User, UserRole
 from computor_core.plugin_api.emails import email_key
 from computor_core.plugin_api.principal import Principal
-from computor_core.plugin_api.providers.auth import AuthProvider, SetPassword
+from computor_core.plugin_api.providers.auth import SetPassword
+from computor_core.services.sessions.presence import refuse_api_token
 
 if TYPE_CHECKING:
     from computor_core.app import Computor
@@ -24,25 +25,34 @@ ADMIN_ROLE = "_admin"
 async def set_password(
     app: Computor, principal: Principal, user_id: UUID, body: SetPasswordInput, *, request_id: str = ""
 ) -> None:
-    """Set the password of a user and end the user's sessions.
+    """Set the password of a user and end the user's sessions and API tokens.
+
+    Whoever has a password has everything that its owner may do, so no API token sets one: a token
+    that leaked, limited or not, must not become a sign-in.
 
     Raises:
         NotFoundError: No such user, or none that the principal may see.
-        ForbiddenError: The principal doesn't manage the user's credentials.
-        InvalidError: The password breaks the policy.
+        ForbiddenError: The principal doesn't manage the user's credentials, or came with an API
+            token.
+        InvalidError: The password breaks the policy, or there is no such sign-in instance.
         CapabilityNotSupportedError: The instance keeps no passwords.
     """
+    refuse_api_token(principal)
     async with app.read(principal, request_id=request_id) as unit:
         await app.access.require(unit, "user.credentials", "users", user_id)
-    provider = app.providers.get(AuthProvider, body.instance)
+    instance, provider = app.services.sessions.provider(body.provider)
     await provider.set_password(SetPassword(user_id, body.password.get_secret_value()))
     async with app.uow(principal, request_id=request_id) as work:
         await app.access.require(work, "user.credentials", "users", user_id)
-        work.audit("user.credentials", "users", user_id, after={"password": "set", "instance": body.instance})
-    await app.services.sessions.revoke_everything(user_id, reason="password set by an administrator")
+        work.audit("user.credentials", "users", user_id, after={"password": "set", "instance": instance})
+    await app.services.sessions.revoke_everything(
+        user_id, reason="password set by an administrator", request_id=request_id
+    )
 
 
-async def create_first_admin(app: Computor, email: str, password: str, *, instance: str = "default") -> UUID:
+async def create_first_admin(
+    app: Computor, email: str, password: str, *, instance: str | None = None
+) -> UUID:
     """Make the first administrator of a new deployment.
 
     The password is checked and stored before the role is given, so a refused password leaves a
@@ -50,8 +60,9 @@ async def create_first_admin(app: Computor, email: str, password: str, *, instan
 
     Raises:
         ConflictError: There is an administrator already.
-        InvalidError: The password breaks the policy.
+        InvalidError: The password breaks the policy, or there is no such sign-in instance.
     """
+    _, provider = app.services.sessions.provider(instance)
     system = Principal.system("core:bootstrap")
     key = email_key(email)
     async with app.uow(system) as work:
@@ -66,7 +77,6 @@ async def create_first_admin(app: Computor, email: str, password: str, *, instan
             user.email_verified_at = work.now
             work.session.add(user)
             work.audit("user.create", "users", user_id, after={"email": email})
-    provider = app.providers.get(AuthProvider, instance)
     await provider.set_password(SetPassword(user_id, password))
     async with app.uow(system) as work:
         work.session.add(UserRole(user_id=user_id, role_id=ADMIN_ROLE, source="bootstrap"))

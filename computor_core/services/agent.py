@@ -21,7 +21,7 @@ import anyio
 from sqlalchemy import select
 
 from computor_core.assessment.build import JobInputs, JobPolicy, build_job, missing_files
-from computor_core.assessment.judge import judge, missing_report
+from computor_core.assessment.judge import missing_report
 from computor_core.assessment.model import TestSpec
 from computor_core.errors import ComputorError, UnavailableError
 from computor_core.failpoints import failpoint
@@ -29,6 +29,7 @@ from computor_core.model import Artifact, ExampleVersion, TestRun
 from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.formats import FileRole
 from computor_core.plugin_api.providers.runner import Isolation, TestRunner
+from computor_core.services.judging import Judges
 from computor_core.services.test_queue import LEASE, JobLeaseLostError, LeasedJob
 from computor_core.services.trees import FileEntry
 
@@ -74,6 +75,7 @@ class RunnerAgent:
         self.name = name
         self._slots = slots
         self._news = anyio.Event()
+        self._judges = Judges()
 
     def wake(self) -> None:
         """Say that a job may be waiting."""
@@ -82,11 +84,14 @@ class RunnerAgent:
     async def run(self) -> None:
         """Work until cancelled; a job that is under way then goes back when its lease ends."""
         slots = anyio.Semaphore(self._slots)
-        async with anyio.create_task_group() as tasks:
-            while True:
-                await slots.acquire()
-                job = await self._next()
-                tasks.start_soon(self._work, job, slots)
+        try:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    await slots.acquire()
+                    job = await self._next()
+                    tasks.start_soon(self._work, job, slots)
+        finally:
+            await self._judges.aclose()
 
     async def _next(self) -> LeasedJob:
         while True:
@@ -168,7 +173,7 @@ class RunnerAgent:
             runner = self._app.providers.get(TestRunner, self._instance)
             report = await runner.run(run_job)
             failpoint("agent.after_run")
-            return judge(material.spec, run_job, report).model_dump(mode="json")
+            return await self._judges.judge(material.spec, run_job, report)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(shutil.rmtree, folder)

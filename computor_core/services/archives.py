@@ -1,43 +1,38 @@
 """Safe extraction of uploaded archives into a private spool folder.
 
-Nothing in an archive is trusted: neither names nor sizes nor kinds. Every file is written under
-a name of ours (a number), so no path of the archive ever reaches the file system, and bytes
-are counted as they come out, not as the archive announces them. ZIP: APPNOTE 6.3; tar: POSIX
-pax, read as a stream.
+Nothing in an archive is trusted: neither names nor sizes nor kinds nor counts. Every file is written
+under a name of ours (a number), so no path of the archive ever reaches the file system, and bytes are
+counted as they come out, not as the archive announces them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import lzma
-import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from computor_core.errors import PayloadTooLargeError, UnsafeArchiveError
-from computor_core.services.trees import (
-    EXECUTABLE,
-    REGULAR,
-    FileEntry,
-    SpooledFile,
-    refuse_collisions,
-    safe_path,
-)
+from computor_core.errors import EmptyArchiveError, PayloadTooLargeError, UnsafeArchiveError
+from computor_core.services.archive_entries import ROOT, ArchiveEntry
+from computor_core.services.archive_tar import tar_entries
+from computor_core.services.archive_zip import is_zip, zip_entries
+from computor_core.services.trees import FileEntry, SpooledFile, refuse_collisions, safe_path
 
-_CHUNK = 64 * 1024
+_TAR_BYTES_PER_ENTRY = 4096  # a pax header, a header and the padding of both and of the content
 _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
     EOFError,
     lzma.LZMAError,
     zlib.error,
-    NotImplementedError,  # zipfile: unknown compression method
+    struct.error,  # zipfile: fields that are cut off
+    ValueError,  # zipfile: names that aren't what they say they are encoded in
+    NotImplementedError,  # zipfile: a version or a patch method that it doesn't know
     RuntimeError,  # zipfile: encrypted entry
 )
 
@@ -47,7 +42,7 @@ class ArchiveLimits:
     """Limits on what comes out of an archive.
 
     Attributes:
-        files: Number of files.
+        files: Number of files and folders.
         file_bytes: Bytes of one file.
         total_bytes: Bytes of all files.
         ratio: Bytes out per byte in, beyond the first mebibyte; stops zip bombs early.
@@ -60,13 +55,13 @@ class ArchiveLimits:
 
 
 def extract(archive: Path, spool: Path, limits: ArchiveLimits) -> list[SpooledFile]:
-    """Extract a ZIP or tar archive (optionally gzip, bzip2 or xz) into a spool folder.
+    """Extract a ZIP or tar archive (the latter plain or by gzip, bzip2 or xz) into a spool folder.
 
     Blocking; run it in a thread.
 
     Args:
         archive: The uploaded file.
-        spool: An empty private folder; on an error the caller removes it.
+        spool: An empty private folder; empty again after an error.
         limits: What may come out.
 
     Returns:
@@ -74,18 +69,29 @@ def extract(archive: Path, spool: Path, limits: ArchiveLimits) -> list[SpooledFi
 
     Raises:
         UnsafeArchiveError: Not an archive, an unsafe path, a link, a device, a name that stands
-            twice, an encrypted entry, or a damaged stream.
-        PayloadTooLargeError: More files or bytes than the limits allow.
+            twice, an encrypted entry, bytes that belong to no entry, or a damaged stream.
+        PayloadTooLargeError: More files, folders or bytes than the limits allow.
+        EmptyArchiveError: Not one file.
     """
-    entries = _zip_entries(archive) if zipfile.is_zipfile(archive) else _tar_entries(archive)
+    try:
+        return _extract(archive, spool, limits)
+    except BaseException:
+        for leftover in spool.iterdir():
+            leftover.unlink()
+        raise
+
+
+def _extract(archive: Path, spool: Path, limits: ArchiveLimits) -> list[SpooledFile]:
     meter = _Meter(limits, archive.stat().st_size)
     found: list[SpooledFile] = []
     try:
-        with closing(entries):
-            for raw, mode, source in entries:
-                path = safe_path(raw)
-                meter.file()
-                found.append(_spool(path, mode, source, spool / str(len(found)), meter))
+        for entry in _entries(archive, meter):
+            meter.entry()
+            if entry.chunks is not None:
+                target = spool / str(len(found))
+                found.append(_spool(safe_path(entry.path), entry.mode, entry.chunks, target, meter))
+            elif entry.path != ROOT:
+                safe_path(entry.path)
     except _DAMAGED as error:
         raise _damaged() from error
     except OSError as error:
@@ -93,8 +99,21 @@ def extract(archive: Path, spool: Path, limits: ArchiveLimits) -> list[SpooledFi
         if error.errno is not None:
             raise
         raise _damaged() from error
+    if not found:
+        raise EmptyArchiveError("there is no file in the archive")
     refuse_collisions(item.entry.path for item in found)
     return sorted(found, key=lambda item: item.entry)
+
+
+def _entries(archive: Path, meter: _Meter) -> Iterator[ArchiveEntry]:
+    with archive.open("rb") as packed:
+        start = packed.read(4)
+        packed.seek(0)
+        if is_zip(start):
+            yield from zip_entries(archive, meter.limits.files)
+        else:
+            headers = meter.limits.files * _TAR_BYTES_PER_ENTRY
+            yield from tar_entries(packed, meter.allowed + headers)
 
 
 def _damaged() -> UnsafeArchiveError:
@@ -109,13 +128,13 @@ class _Meter:
     def __init__(self, limits: ArchiveLimits, packed: int) -> None:
         self.limits = limits
         self.allowed = min(limits.total_bytes, 1024 * 1024 + packed * limits.ratio)
-        self.files = 0
+        self.entries = 0
         self.total = 0
 
-    def file(self) -> None:
-        self.files += 1
-        if self.files > self.limits.files:
-            raise PayloadTooLargeError(f"the archive has more than {self.limits.files} files")
+    def entry(self) -> None:
+        self.entries += 1
+        if self.entries > self.limits.files:
+            raise PayloadTooLargeError(f"the archive has more than {self.limits.files} files and folders")
 
     def bytes(self, size_so_far: int, more: int) -> None:
         self.total += more
@@ -127,46 +146,13 @@ class _Meter:
             raise UnsafeArchiveError("the archive expands out of proportion")
 
 
-def _spool(path: str, mode: int, source: IO[bytes], target: Path, meter: _Meter) -> SpooledFile:
+def _spool(path: str, mode: int, chunks: Iterator[bytes], target: Path, meter: _Meter) -> SpooledFile:
     digest = hashlib.sha256()
     size = 0
-    with source, target.open("xb") as out:
-        while chunk := source.read(_CHUNK):
+    with target.open("xb") as out:
+        for chunk in chunks:
             size += len(chunk)
             meter.bytes(size, len(chunk))
             digest.update(chunk)
             out.write(chunk)
     return SpooledFile(FileEntry(path, mode, size, digest.hexdigest()), target)
-
-
-def _zip_entries(archive: Path) -> Generator[tuple[str, int, IO[bytes]], None, None]:
-    with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            mode = info.external_attr >> 16
-            kind = stat.S_IFMT(mode)
-            if info.is_dir() or stat.S_ISDIR(mode):
-                if info.filename.strip("/"):
-                    safe_path(info.filename.rstrip("/"))
-                continue
-            if kind not in (0, stat.S_IFREG):
-                raise UnsafeArchiveError("the archive has a link or a special file")
-            yield info.filename, _mode(mode), opened.open(info)
-
-
-def _tar_entries(archive: Path) -> Generator[tuple[str, int, IO[bytes]], None, None]:
-    with tarfile.open(archive, mode="r|*") as opened:
-        for info in opened:
-            if info.isdir():
-                if info.name.strip("./"):
-                    safe_path(info.name.removeprefix("./").rstrip("/"))
-                continue
-            if not info.isreg() or info.issparse():
-                raise UnsafeArchiveError("the archive has a link or a special file")
-            source = opened.extractfile(info)
-            if source is None:
-                raise UnsafeArchiveError("the archive has an entry without content")
-            yield info.name.removeprefix("./"), _mode(info.mode), source
-
-
-def _mode(mode: int) -> int:
-    return EXECUTABLE if mode & stat.S_IXUSR else REGULAR

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zipfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
 import anyio
@@ -23,10 +21,14 @@ if TYPE_CHECKING:
 
 async def pack_artifact(
     app: Computor, principal: Principal, artifact_id: UUID, *, request_id: str = ""
-) -> Path:
-    """Pack a submission into a ZIP archive in the spool folder; the caller removes it.
+) -> IO[bytes]:
+    """Pack a submission into a ZIP archive.
 
     Object keys come from the row that core wrote, never from a client.
+
+    Returns:
+        The archive, open at its beginning. It has no name in the spool folder, so whoever
+        forgets to close it, or is killed, leaves nothing there.
 
     Raises:
         NotFoundError: No such artifact, or none that the principal may see.
@@ -41,9 +43,7 @@ async def pack_artifact(
             )
         ).one()
     storage = app.providers.get(StorageBackend, row.storage_instance)
-    descriptor, name = tempfile.mkstemp(prefix="zip-", dir=app.settings.data_dir / "spool")
-    os.close(descriptor)
-    packed = Path(name)
+    packed = tempfile.TemporaryFile(dir=app.settings.data_dir / "spool")  # noqa: SIM115 - the caller closes it
     try:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for entry in map(FileEntry.from_json, row.files):
@@ -55,6 +55,7 @@ async def pack_artifact(
                         async for chunk in chunks:
                             await anyio.to_thread.run_sync(out.write, chunk)
     except BaseException:
-        await anyio.Path(packed).unlink()
+        packed.close()
         raise
+    packed.seek(0)
     return packed

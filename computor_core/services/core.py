@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from computor_core.plugins.doors import Doors
+from computor_core.plugin_api.providers.base import Provider
+from computor_core.plugins.doors import Doors, behind
 from computor_core.services.blobs import BlobService
 from computor_core.services.examples import ExampleService
 from computor_core.services.pushes import PushService
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from computor_core.plugin_api.principal import Principal
     from computor_core.plugin_api.workflows import StepContext
 
+P = TypeVar("P", bound=Provider)
+
 
 class Services:
     """The business operations; also :class:`~computor_core.plugin_api.services.CoreServices`."""
@@ -35,6 +38,15 @@ class Services:
         self.pushes = PushService(app)
         self.queue = TestQueueService(app)
         self.results = ResultService(app)
+
+    def provider(self, contract: type[P], instance: str | None = None) -> P:
+        """A provider instance, the default one unless named.
+
+        Raises:
+            ConfigurationError: There is no such instance, or no default one.
+        """
+        providers = self._app.providers
+        return providers.get(contract, instance or providers.default(contract.seam))
 
     async def authenticate(self, token: str) -> Principal:
         """Resolve a bearer token (session or API token).
@@ -59,7 +71,7 @@ def services_of(ctx: StepContext) -> Services:
     Raises:
         TypeError: The engine was given other doors than an application's.
     """
-    services = ctx.app.behind if isinstance(ctx.app, Doors) else ctx.app
+    services = behind(ctx.app) if isinstance(ctx.app, Doors) else ctx.app
     if not isinstance(services, Services):
         raise TypeError("core's steps need the application's services")
     return services

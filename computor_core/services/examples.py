@@ -10,9 +10,9 @@ from uuid import UUID
 
 import anyio
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from computor_core.db.types import new_id
+from computor_core.db.violations import RowConflictError
 from computor_core.errors import ConflictError, InvalidError
 from computor_core.interfaces.importing import ExampleImported, ImportNote
 from computor_core.model import Example, ExampleVersion
@@ -120,7 +120,7 @@ class ExampleService:
         await self._app.services.blobs.stage(instance, [item for _role, item in parcel.files])
         try:
             return await self._store_once(principal, organization_id, instance, parcel, request_id)
-        except IntegrityError:
+        except RowConflictError:
             # Two imports of a new example at once: the other one was first, compare with it.
             return await self._store_once(principal, organization_id, instance, parcel, request_id)
 

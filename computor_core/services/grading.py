@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from computor_core.db.types import new_id
 from computor_core.entities.json_values import decimal_text
-from computor_core.errors import FieldProblem, InvalidError
+from computor_core.errors import FieldProblem, ForbiddenError, InvalidError
 from computor_core.interfaces.grading import GradeGiven, GradeInput
 from computor_core.model import Artifact, AssignmentSchedule, Grade, SubmissionGroup
 from computor_core.plugin_api.events import GradePublished
@@ -27,9 +27,13 @@ async def grade_artifact(
 ) -> GradeGiven:
     """Give or change the caller's grade of an artifact.
 
+    A grade that was published stays so, and students see the change at once; therefore it takes
+    the right to publish.
+
     Raises:
         NotFoundError: No such artifact, or none that the principal may see.
-        ForbiddenError: The principal may not grade it, or not publish.
+        ForbiddenError: The principal may not grade it, or not publish, or the grade is published
+            and the principal may not publish.
         InvalidError: More points than the assignment has.
     """
     async with app.uow(principal, request_id=request_id) as work:
@@ -42,6 +46,8 @@ async def grade_artifact(
         found = select(Grade).where(Grade.artifact_id == artifact_id, Grade.graded_by_id == principal.user_id)
         grade = (await work.session.execute(found)).scalar_one_or_none()
         before = _values(grade) if grade else None
+        if grade is not None and grade.published_at is not None and not body.publish:
+            await _require_publisher(app, work, artifact_id)
         if grade is None:
             grade = Grade(
                 id=new_id(),
@@ -106,6 +112,15 @@ async def publish_grade(
                 course_id=grade.course_id,
             )
         return GradeGiven(grade_id=grade_id, published=True)
+
+
+async def _require_publisher(app: Computor, work: UnitOfWork, artifact_id: UUID) -> None:
+    if not await app.access.allowed(work, "grade.publish", "artifacts", artifact_id):
+        raise ForbiddenError(
+            "the grade is published, and changing what its student sees takes the right to publish",
+            hint="ask somebody who publishes grades in this course",
+            details={"action": "grade.publish"},
+        )
 
 
 def _values(grade: Grade) -> dict[str, object]:

@@ -384,5 +384,7 @@ def _index(deployments: list[_Deployment]) -> str:
     for item in deployments:
         folder = item.path.replace(".", "/")
         title = item.title.replace("|", "\\|")
-        lines.append(f"| {title} | `{folder}` | `git push origin HEAD:submit/{folder}` |")
-    return "\n".join([*lines, ""])
+        lines.append(f"| {title} | `{folder}` | `git push --force origin HEAD:submit/{folder}` |")
+    # Forced, so that it works from any clone: the branch only carries what is submitted.
+    kept = "Every submission is kept; a later push replaces what the branch shows."
+    return "\n".join([*lines, "", kept, ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -50,10 +51,12 @@ class ResultService:
             row = await work.session.get(TestQueue, test_run_id)
             report = _load(row.report if row is not None else None)
             if isinstance(report, str):
-                await self._close(work, run, Verdict.INFRASTRUCTURE_ERROR, report)
-                return Verdict.INFRASTRUCTURE_ERROR.value
+                verdict = Verdict.INFRASTRUCTURE_ERROR
+                await self._close(work, run, verdict, report, visible=verdict)
+                return verdict.value
             self._take(work, run, report)
-            await self._close(work, run, report.verdict, "\n".join(report.messages))
+            message = "\n".join(report.messages)
+            await self._close(work, run, report.verdict, message, visible=report.visible_verdict)
             return report.verdict.value
 
     async def close(self, test_run_id: UUID, verdict: Verdict, message: str) -> str:
@@ -66,7 +69,7 @@ class ResultService:
             run = await self._run(work, test_run_id)
             if run.state == "finished":
                 return run.verdict or ""
-            await self._close(work, run, verdict, message)
+            await self._close(work, run, verdict, message, visible=verdict)
             return verdict.value
 
     async def _run(self, work: UnitOfWork, test_run_id: UUID) -> TestRun:
@@ -77,6 +80,9 @@ class ResultService:
 
     def _take(self, work: UnitOfWork, run: TestRun, report: TestReport) -> None:
         run.points, run.max_points = report.points, report.max_points
+        if report.visible_cases:
+            run.visible_points = sum((case.points for case in report.visible_cases), Decimal(0))
+            run.visible_max_points = sum((case.max_points for case in report.visible_cases), Decimal(0))
         run.integrity = report.integrity.value
         run.limit_exceeded = report.limit_exceeded or None
         run.output = "\n".join(
@@ -105,8 +111,11 @@ class ResultService:
                 )
             )
 
-    async def _close(self, work: UnitOfWork, run: TestRun, verdict: Verdict, message: str) -> None:
+    async def _close(
+        self, work: UnitOfWork, run: TestRun, verdict: Verdict, message: str, *, visible: Verdict | None
+    ) -> None:
         run.state, run.verdict = "finished", verdict.value
+        run.visible_verdict = None if visible is None else visible.value
         run.finished_at, run.message = work.now, message[:4096]
         if run.official and verdict in INFRASTRUCTURE:
             await self._refund(work, run)
@@ -116,7 +125,7 @@ class ResultService:
                 course_id=run.course_id,
                 test_run_id=run.id,
                 submission_group_id=run.submission_group_id,
-                verdict=verdict.value,
+                verdict=run.visible_verdict or "",  # students hear of it
             )
         )
 

@@ -18,9 +18,9 @@ from uuid import UUID
 
 import anyio
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
 from computor_core.db.types import new_id
+from computor_core.db.violations import RowConflictError
 from computor_core.errors import (
     ConflictError,
     ForbiddenError,
@@ -170,7 +170,7 @@ class SubmissionService:
         await self._app.services.blobs.stage(storage_instance, files)
         try:
             accepted = await self._accept_once(principal, content_id, entries, storage_instance, handover)
-        except IntegrityError:
+        except RowConflictError:
             # Two first submissions of a member at once: the other one made the group, use it.
             accepted = await self._accept_once(principal, content_id, entries, storage_instance, handover)
         failpoint("submission.after_commit")
@@ -297,7 +297,7 @@ class SubmissionService:
 
         Raises:
             ForbiddenError: The caller isn't a member of the course.
-            IntegrityError: Another request made it at this very moment; try again.
+            IntegrityError: Another request made it at this very moment; a new unit finds it.
         """
         member_id = await self._member_id(work, course_id)
         found = (

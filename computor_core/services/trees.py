@@ -14,7 +14,12 @@ from computor_core.errors import UnsafeArchiveError
 REGULAR = 0o100644
 EXECUTABLE = 0o100755
 MAX_PATH_BYTES = 1024
+MAX_NAME_BYTES = 255  # what Linux's file systems take
 MAX_DEPTH = 32
+
+# Control and format characters (zero width, direction, tags), line and paragraph ends: no reader sees
+# them, and HFS+ ignores some of them when it compares names (git: utf8.c, next_hfs_char).
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,9 +64,11 @@ def tree_hash(entries: Iterable[FileEntry]) -> str:
 def safe_path(raw: str) -> str:
     """Check a relative path from outside and return it in NFC.
 
+    This is the one rule for the names of a tree, whether it was uploaded or pushed.
+
     Raises:
-        UnsafeArchiveError: Empty, absolute, with ``..``, backslashes, drive letters, control
-            characters or a ``.git`` part, too long, or too deep.
+        UnsafeArchiveError: Empty, absolute, with ``..``, backslashes, drive letters, invisible
+            characters or a part that is ``.git`` on some file system, too long, or too deep.
     """
     path = unicodedata.normalize("NFC", raw)
     problem = _path_problem(path)
@@ -79,13 +86,25 @@ def _path_problem(path: str) -> str | None:
     checks = (
         (not path or path.startswith("/"), "is empty or absolute"),
         ("\\" in path or ":" in parts[0], "has a backslash or a drive letter"),
-        (any(unicodedata.category(char) == "Cc" for char in path), "has control characters"),
-        (any(part in {"", ".", ".."} for part in parts), "leaves its folder or has empty parts"),
-        (any(part.casefold() == ".git" for part in parts), "touches .git"),
+        (
+            any(unicodedata.category(char) in _INVISIBLE for char in path),
+            "has control or invisible characters",
+        ),
+        (not all(map(_on_ntfs, parts)), "leaves its folder or has empty parts"),
+        (any(_on_ntfs(part) in {".git", "git~1"} for part in parts), "touches .git"),
         (len(encoded) > MAX_PATH_BYTES, f"is longer than {MAX_PATH_BYTES} bytes"),
+        (
+            any(len(part.encode()) > MAX_NAME_BYTES for part in parts),
+            f"has a name of more than {MAX_NAME_BYTES} bytes",
+        ),
         (len(parts) > MAX_DEPTH, f"is deeper than {MAX_DEPTH} folders"),
     )
     return next((text for broken, text in checks if broken), None)
+
+
+def _on_ntfs(part: str) -> str:
+    """What a name becomes on NTFS: no stream, no dots and spaces at the end, any case (git: path.c)."""
+    return part.partition(":")[0].rstrip(" .").casefold()
 
 
 def refuse_collisions(paths: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from computor_core import __version__
 from computor_core.builtin import CorePlugin
@@ -19,6 +20,10 @@ from computor_core.settings.model import Settings
 from computor_core.settings.problems import SettingProblem, configuration_error
 from computor_core.settings.sources import read_sources
 
+if TYPE_CHECKING:
+    from computor_core.clock import Clock
+    from computor_core.composition import Composition
+
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
@@ -28,11 +33,14 @@ class Assembly:
         settings: Core's settings.
         plugins: What came of loading.
         configuration: The plugins' settings and the provider instances.
+        composition: What stands on the registries alone; None unless it was asked for, or when
+            core itself can't be composed.
     """
 
     settings: Settings
     plugins: PluginSet
     configuration: PluginConfiguration
+    composition: Composition | None = None
 
     def require_sound(self) -> None:
         """Refuse to go on with what is wrong; with ``plugins.on_error = "degrade"``, without the plugin.
@@ -51,7 +59,12 @@ class Assembly:
 
 
 def assemble(
-    settings: Settings, *, installed: Sequence[InstalledPlugin] | None = None, builtin: object | None = None
+    settings: Settings,
+    *,
+    installed: Sequence[InstalledPlugin] | None = None,
+    builtin: object | None = None,
+    composed: bool = False,
+    clock: Clock | None = None,
 ) -> Assembly:
     """Load the enabled plugins and check their settings.
 
@@ -59,12 +72,26 @@ def assemble(
         settings: Core's settings.
         installed: What discovery found, None to look now.
         builtin: Core's own plugin, None for the real one.
+        composed: Also bring together what the plugins registered, and load what they name: what a
+            host needs, and what tells every mistake before a request meets it.
+        clock: The application's clock, for the composition.
     """
     found = scan() if installed is None else tuple(installed)
     names = {item.name for item in found}
     loader = Loader(core_version=__version__, trace=settings.plugins.trace)
     plugins = loader.load(enabled_plugins(settings, names), found, builtin=builtin or CorePlugin())
-    return Assembly(settings, plugins, compose(settings, plugins, installed=names))
+    configuration = compose(settings, plugins, installed=names)
+    if configuration.plugin_problems:
+        plugins = plugins.without(configuration.plugin_problems)
+        configuration = compose(settings, plugins, installed=names)
+    if not composed:
+        return Assembly(settings, plugins, configuration)
+    from computor_core.composition import examine  # here: a look at the settings needs no models
+
+    composition, sound = examine(plugins, clock)
+    if sound is not plugins:
+        configuration = compose(settings, sound, installed=names)
+    return Assembly(settings, sound, configuration, composition)
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

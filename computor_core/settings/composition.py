@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +13,7 @@ from computor_core.errors import ConfigurationError
 from computor_core.plugin_api.registrations import ProviderRegistration
 from computor_core.plugins.loader import PluginSet
 from computor_core.plugins.registries import SEAMS, Registered
+from computor_core.plugins.report import PluginProblem, PluginState
 from computor_core.settings.instances import check_defaults, default_instances, instances
 from computor_core.settings.model import Settings
 from computor_core.settings.problems import (
@@ -25,6 +25,7 @@ from computor_core.settings.problems import (
 )
 from computor_core.settings.sources import Sources
 from computor_core.settings.validation import validate
+from computor_core.targets import load_target, raised
 
 
 def check_core(sources: Sources) -> tuple[Settings, list[SettingProblem]]:
@@ -67,13 +68,15 @@ class PluginConfiguration:
         plugins: Validated settings by plugin; plugins without a model are absent.
         instances: The instances, in the order in which they are opened.
         defaults: The instance at each seam for what has no binding, where that is settled.
-        problems: Everything that is wrong.
+        problems: Every setting that is wrong.
+        plugin_problems: The plugins' models that can't be used, which no setting can mend.
     """
 
     plugins: Mapping[str, BaseModel]
     instances: tuple[Instance, ...]
     defaults: Mapping[str, str]
     problems: tuple[SettingProblem, ...]
+    plugin_problems: tuple[PluginProblem, ...] = ()
 
     def names(self) -> dict[str, list[str]]:
         """Names of the instances by seam."""
@@ -100,7 +103,7 @@ def compose(settings: Settings, plugins: PluginSet, *, installed: Collection[str
         plugins: The loaded plugins.
         installed: Names of all installed plugins; the section of one that isn't enabled is left alone.
     """
-    problems = Problems(settings.sources.origin)
+    problems = _Findings(settings.sources.origin)
     configured = _plugin_sections(settings, plugins, installed, problems)
     enabled = [record.name for record in plugins.records if record.state.value != "disabled"]
     active = {item.name for item in plugins.active}
@@ -117,11 +120,20 @@ def compose(settings: Settings, plugins: PluginSet, *, installed: Collection[str
         tuple(opened),
         MappingProxyType(default_instances(settings, enabled)),
         tuple(problems.found),
+        tuple(dict.fromkeys(problems.of_plugins)),
     )
 
 
+class _Findings(Problems):
+    """Problems of settings, and those of the models that are to check them."""
+
+    def __init__(self, source_of: Callable[[Path], str]) -> None:
+        super().__init__(source_of)
+        self.of_plugins: list[PluginProblem] = []
+
+
 def _plugin_sections(
-    settings: Settings, plugins: PluginSet, installed: Collection[str], problems: Problems
+    settings: Settings, plugins: PluginSet, installed: Collection[str], problems: _Findings
 ) -> dict[str, BaseModel]:
     sections = settings.plugins.sections
     known = {record.name for record in plugins.records} | set(installed)
@@ -137,7 +149,8 @@ def _plugin_sections(
                 problems.add(path, "this plugin has no settings")
             continue
         values = sections.get(plugin.name, {})
-        section = _check(plugin.meta.settings, values, path, settings.sources, problems)
+        owner = (plugin.name, plugin.distribution)
+        section = _check(plugin.meta.settings, owner, values, path, settings.sources, problems)
         if section is not None:
             configured[plugin.name] = section
     return configured
@@ -149,7 +162,7 @@ def _instance(
     where: tuple[str, str],
     type_name: str,
     options: Mapping[str, Any],
-    problems: Problems,
+    problems: _Findings,
 ) -> Instance | None:
     seam, name = where
     path = (seam, "instances", name)
@@ -166,17 +179,24 @@ def _instance(
         for option in options:
             problems.add((*path, option), f"there is no such setting; the type {type_name!r} has none")
         return Instance(seam, name, provider, None)
-    section = _check(target, options, path, settings.sources, problems)
+    owner = (provider.plugin, provider.distribution)
+    section = _check(target, owner, options, path, settings.sources, problems)
     return Instance(seam, name, provider, section) if section is not None else None
 
 
 def _check(
-    target: str, values: Mapping[str, Any], path: Path, sources: Sources, problems: Problems
+    target: str,
+    owner: tuple[str, str],
+    values: Mapping[str, Any],
+    path: Path,
+    sources: Sources,
+    problems: _Findings,
 ) -> BaseModel | None:
     try:
         model = load_model(target)
     except ConfigurationError as error:
-        problems.add(path, error.message, error.hint or "")
+        hint = error.hint or f"mend or update {owner[1]}, or take {owner[0]!r} out of plugins.enabled"
+        problems.of_plugins.append(PluginProblem(*owner, PluginState.FAILED, error.message, hint))
         return None
     return validate(model, values, path, sources, problems)
 
@@ -187,11 +207,10 @@ def load_model(target: str) -> type[BaseModel]:
     Raises:
         ConfigurationError: It can't be imported, or is no pydantic model that refuses unknown keys.
     """
-    module, _, name = target.partition(":")
     try:
-        model = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"the settings model {target} can't be imported: {error}") from error
+        model = load_target(target)
+    except (Exception, SystemExit) as error:  # a plugin's own code: reported by name
+        raise ConfigurationError(f"the settings model {target} can't be imported: {raised(error)}") from error
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ConfigurationError(f"the settings model {target} is no pydantic model")
     if model.model_config.get("extra") != "forbid":

@@ -154,9 +154,12 @@ class MemoryAccounts(AuthAccounts):
     def __init__(self, provider: MemoryAuth) -> None:
         self.provider = self.memory = provider
 
-    async def add(self, login: str) -> UUID:
+    async def add(self, login: str, password: str | None = None) -> UUID:
         """Make a user."""
         account = MemoryAccount(uuid4())
+        if password is not None:
+            account.salt = secrets.token_bytes(16)
+            account.digest = self.memory.digest(account.salt, self.memory.encoded(password) or b"")
         self.memory.accounts[email_key(login)] = account
         return account.user_id
 

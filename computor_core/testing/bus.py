@@ -1,15 +1,15 @@
 """Conformance suite for event buses.
 
-An adopter's whole test module::
+An adopter's whole test module, with core's own bus where the adopter's stands::
 
-    import pytest
+    import pytest_asyncio
+    from computor_core.events.memory_bus import MemoryBus
     from computor_core.testing.bus import BusConformance
 
     class TestMyBus(BusConformance):
-        @pytest.fixture
+        @pytest_asyncio.fixture
         async def provider(self):
-            async with create(MySettings(), context) as bus:
-                yield bus
+            yield MemoryBus()
 """
 # ruff: noqa: S101 - a suite asserts
 
@@ -123,6 +123,24 @@ class BusConformance:
             for number in range(50):
                 await provider.publish(Wake(topic, str(number)))
             assert (await self.until(wakes, Wake(topic, "49")))[-1] == Wake(topic, "49")
+
+    async def test_a_backlog_holds_what_was_asked_for(self, provider: EventBus, topic: str) -> None:
+        """A listener that is away for a hundred messages and asked for as many gets them all."""
+        sent = [Wake(topic, str(number)) for number in range(100)]
+        async with provider.subscribe(Subscribe(frozenset({topic}), backlog=100)) as wakes:
+            for wake in sent:
+                await provider.publish(wake)
+            assert {await self.next(wakes) for _ in sent} == set(sent)
+
+    async def test_a_subscription_ends_with_its_block(self, provider: EventBus, topic: str) -> None:
+        """Nothing is kept for who has left: neither what was waiting nor what comes later."""
+        async with provider.subscribe(Subscribe(frozenset({topic}))) as wakes:
+            await provider.publish(Wake(topic, "before"))
+            assert await self.next(wakes) == Wake(topic, "before")
+            await provider.publish(Wake(topic, "unheard"))
+        await provider.publish(Wake(topic, "after"))
+        with pytest.raises(StopAsyncIteration):
+            await self.next(wakes)
 
     async def test_a_listener_that_gives_up_disturbs_no_other(self, provider: EventBus, topic: str) -> None:
         """A cancelled one leaves; the others go on hearing."""

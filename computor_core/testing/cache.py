@@ -1,15 +1,15 @@
 """Conformance suite for caches.
 
-An adopter's whole test module::
+An adopter's whole test module, with core's own cache where the adopter's stands::
 
-    import pytest
+    import pytest_asyncio
+    from computor_core.cache.memory import MemoryCache
     from computor_core.testing.cache import CacheConformance
 
     class TestMyCache(CacheConformance):
-        @pytest.fixture
+        @pytest_asyncio.fixture
         async def provider(self):
-            async with create(MySettings(), context) as cache:
-                yield cache
+            yield MemoryCache()
 """
 # ruff: noqa: S101 - a suite asserts
 
@@ -126,6 +126,16 @@ class CacheConformance:
             await provider.set(SetEntry(key, value, _LONG, tags))
             assert await provider.get(key) == value
 
+    async def test_a_replaced_entry_leaves_its_tags(self, provider: Cache, key: str) -> None:
+        """What stands now goes by its own tags alone."""
+        old, new = f"{key}.old", f"{key}.new"
+        await provider.set(SetEntry(key, b"old", _LONG, frozenset({old})))
+        await provider.set(SetEntry(key, b"new", _LONG, frozenset({new})))
+        await provider.invalidate(old)
+        assert await provider.get(key) == b"new"
+        await provider.invalidate(new)
+        assert await provider.get(key) is None
+
     # --- computing --------------------------------------------------------------------------
 
     async def test_what_was_computed_is_served(self, provider: Cache, key: str) -> None:
@@ -141,6 +151,27 @@ class CacheConformance:
         values = [await provider.get_or_compute(request, compute) for _ in range(3)]
         assert (values, calls) == ([b"value"] * 3, 1)
         assert await provider.get(key) == b"value"
+
+    async def test_what_was_computed_ends_with_its_time(self, provider: Cache, key: str) -> None:
+        """It is computed again; one with more time is served on."""
+        calls: list[str] = []
+
+        def computing(name: str) -> Callable[[], Awaitable[bytes]]:
+            async def compute() -> bytes:
+                calls.append(name)
+                return name.encode()
+
+            return compute
+
+        async def computed_again() -> bool:
+            await provider.get_or_compute(ComputeEntry(key, _SHORT), computing("short"))
+            return calls.count("short") > 1
+
+        long = ComputeEntry(f"{key}.long", _LONG)
+        await provider.get_or_compute(long, computing("long"))
+        await _eventually(computed_again, self.patience)
+        assert await provider.get_or_compute(long, computing("long")) == b"long"
+        assert calls.count("long") == 1
 
     async def test_many_callers_compute_once(self, provider: Cache, key: str) -> None:
         """A hundred at a time: one computes, all get its value."""
@@ -268,6 +299,13 @@ class CacheConformance:
         await provider.set(SetEntry(key, b"entry", _LONG))
         assert (await provider.increment(Increment(key, _LONG))).value == 1
         assert await provider.get(key) == b"entry"
+
+    async def test_deleting_an_entry_leaves_the_counter(self, provider: Cache, key: str) -> None:
+        """Who can have an entry forgotten can't have a limit forgotten."""
+        await provider.increment(Increment(key, _LONG, 3))
+        await provider.set(SetEntry(key, b"entry", _LONG))
+        assert await provider.delete(key) is True
+        assert (await provider.increment(Increment(key, _LONG))).value == 4
 
     # --- the rest of the contract -----------------------------------------------------------
 

@@ -1,15 +1,17 @@
 """Conformance suite for workflow engines.
 
-An adopter's whole test module::
+An adopter's whole test module, with core's own engine where the adopter's stands::
 
-    import pytest
+    import pytest_asyncio
     from computor_core.testing.engine import EngineConformance
+    from computor_core.workflows.in_process import InProcessEngine, InProcessSettings
 
     class TestMyEngine(EngineConformance):
-        @pytest.fixture
+        @pytest_asyncio.fixture
         async def provider(self, app):
-            async with create(MySettings(), app.context()) as engine:
-                yield engine
+            yield InProcessEngine(app, "default", InProcessSettings())
+
+``app.context()`` is what the factory of an engine is given.
 
 The suite puts the engine into a small application with a database and lets the sample workflows
 of :mod:`computor_core.workflows.samples` run on it; their steps write into a ledger what they do.
@@ -26,6 +28,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 
 from computor_core.db.engine import Database
 from computor_core.plugin_api.providers.base import HealthState
@@ -64,7 +67,7 @@ class EngineConformance:
         """An empty database."""
         return f"sqlite+aiosqlite:///{tmp_path}/engine.db"
 
-    @pytest.fixture
+    @pytest_asyncio.fixture
     async def app(self, database_url: str, tmp_path: Path) -> AsyncIterator[EngineHostApp]:
         """The application around the engine."""
         database = Database(database_url)
@@ -75,7 +78,7 @@ class EngineConformance:
             await database.aclose()
 
     @pytest.fixture
-    async def provider(self, app: EngineHostApp) -> WorkflowEngine:
+    def provider(self, app: EngineHostApp) -> WorkflowEngine:
         """The engine under test."""
         raise NotImplementedError("override the fixture 'provider' in your subclass")
 
@@ -149,6 +152,16 @@ class EngineConformance:
         assert [item.attempt for item in tried] == [1, 2, 3]
         assert len({item.key for item in tried}) == 1
         assert len({item.key for item in app.ledger.of(run.run_id)}) == 3
+
+    async def test_the_next_attempt_waits_its_time(
+        self, app: EngineHostApp, runtime: WorkflowRuntime
+    ) -> None:
+        """A second passes between the attempts of a step whose retry says so."""
+        run = await self.run(app, runtime, "sample.patient", {})
+        assert (run.state, run.output) == (RunState.COMPLETED, 2)
+        first, second = (float(item.value) for item in app.ledger.of(run.run_id, "began"))
+        # The engine's clock and this one needn't run alike to the last millisecond.
+        assert second - first >= 0.9
 
     async def test_retries_are_used_up(self, app: EngineHostApp, runtime: WorkflowRuntime) -> None:
         """After the last attempt the run fails, and says which step."""

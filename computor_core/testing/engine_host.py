@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -27,7 +27,7 @@ from computor_core.events.memory_bus import MemoryBus
 from computor_core.events.wakeups import Wakeups
 from computor_core.model import Base, Outbox, WorkflowRun, WorkflowWait
 from computor_core.plugin_api.principal import Principal
-from computor_core.plugin_api.providers.base import AppContext
+from computor_core.plugin_api.providers.base import AppContext, Provider
 from computor_core.plugin_api.registrations import StepRegistration, WorkflowRegistration
 from computor_core.workflows.registry import WorkflowRegistry
 from computor_core.workflows.runtime import RuntimeSettings, WorkflowRuntime
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from computor_core.plugin_api.providers.bus import EventBus
     from computor_core.plugin_api.providers.engine import WorkflowEngine
     from computor_core.plugin_api.providers.git import PushReceiver
+
+P = TypeVar("P", bound=Provider)
 
 __all__ = ["TESTER", "EngineHostApp", "create_tables"]
 
@@ -75,6 +77,10 @@ class EngineHostApp:
     def pushes(self) -> PushReceiver:
         """There is no git here."""
         raise RuntimeError("an engine's steps have no business with pushes here")
+
+    def provider(self, contract: type[P], instance: str | None = None) -> P:
+        """The sample steps need no provider."""
+        raise RuntimeError("there are no providers here")
 
     async def authenticate(self, token: str) -> Principal:
         """There is nobody to sign in."""

@@ -1,15 +1,16 @@
 """Conformance suite for git hosts.
 
-An adopter's whole test module::
+An adopter's whole test module, with :class:`~computor_core.testing.git_memory.MemoryGit` where the
+adopter's own host stands::
 
-    import pytest
+    import pytest_asyncio
     from computor_core.testing.git import GitConformance
+    from computor_core.testing.git_memory import MemoryGit
 
     class TestMyGit(GitConformance):
-        @pytest.fixture
-        async def provider(self, tmp_path):
-            async with open_my_host(MySettings(), context(tmp_path)) as host:
-                yield host
+        @pytest_asyncio.fixture
+        async def provider(self):
+            yield MemoryGit()
 
 Overriding ``client`` as well, mostly with a
 :class:`~computor_core.testing.git_client.CommandGitClient`, adds the tests in which somebody

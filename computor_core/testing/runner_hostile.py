@@ -8,6 +8,7 @@ What an isolated runner must survive; more programs join as the suite grows. A r
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from computor_core.plugin_api.providers.runner import Enforcement, Isolation, Limit, TestRunner
-from computor_core.testing.runner_jobs import MIB, processes_with, python, run_one, shell
+from computor_core.testing.runner_jobs import MIB, processes_with, python, read_only, run_one, shell
 from computor_core.testing.runner_limits import assert_stopped, needs
 
 __all__ = ["RunnerHostileConformance"]
@@ -62,6 +63,69 @@ import ctypes, os
 libc = ctypes.CDLL(None)
 held = [n for n in range(64) if libc.prctl(23, n, 0, 0, 0) == 1]
 print(os.getuid() != 0, libc.prctl(39, 0, 0, 0, 0), held)
+"""
+
+
+_VSOCK = """
+import socket
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+    print("made")
+except OSError:
+    print("refused")
+"""
+_IO_URING = """
+import ctypes
+made = ctypes.CDLL(None).syscall(ctypes.c_long(425), 1, bytes(120))
+print("made" if made >= 0 else "refused")
+"""
+_KEYRING = """
+import ctypes, platform
+add_key, keyctl = {{"x86_64": (248, 250), "aarch64": (217, 219)}}[platform.machine()]
+call, search = ctypes.CDLL(None).syscall, 10
+for ring in (-3, -4, -5):
+    if call(ctypes.c_long(keyctl), search, ring, b"user", b"{token}", 0) >= 0:
+        print("found")
+    call(ctypes.c_long(add_key), b"user", b"{token}", b"secret", ctypes.c_size_t(6), ring)
+print("done")
+"""
+_UNSEEN_FILES = """
+import os, time
+held = []
+try:
+    for _ in range(8):
+        held.append(os.memfd_create("held"))
+        for _ in range(64):
+            os.write(held[-1], bytes(1 << 20))
+    print("held")
+    time.sleep(1)
+except OSError:
+    print("refused")
+"""
+_UNSEEN_SEGMENTS = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+for _ in range(8):
+    segment = libc.shmget(0, ctypes.c_size_t(64 << 20), 0o600)
+    if segment < 0:
+        print("refused")
+        break
+    place = libc.shmat(segment, None, 0)
+    ctypes.memset(place, 1, 64 << 20)
+    libc.shmdt(ctypes.c_void_p(place))
+else:
+    print("held")
+    time.sleep(1)
+"""
+_LOCK = """
+import fcntl, sys, time
+held = []
+for path in ("../source/one.txt", "../source/two.txt", "/bin/sh", sys.executable):
+    held.append(open(path))
+    fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+time.sleep(2)
+print("held")
 """
 
 
@@ -163,6 +227,49 @@ print(len([name for name in os.listdir("/proc") if name.isdigit()]) < 10)
         one, other = await asyncio.gather(run_one(provider, first), run_one(provider, second))
         assert one.exit_code == 0
         assert token.encode() not in other.stdout
+
+    # --- what lies outside every namespace --------------------------------------------------
+
+    async def test_the_host_of_a_virtual_machine_is_out_of_reach(self, provider: TestRunner) -> None:
+        """No network namespace holds AF_VSOCK: a program must not even get a socket of it."""
+        await needs_isolation(provider)
+        assert (await run_one(provider, python(_VSOCK))).stdout == b"refused\n"
+
+    async def test_there_is_no_io_uring(self, provider: TestRunner) -> None:
+        """Setting one up is refused: its calls pass no filter."""
+        await needs_isolation(provider)
+        assert (await run_one(provider, python(_IO_URING))).stdout == b"refused\n"
+
+    async def test_keyrings_are_not_shared(self, provider: TestRunner) -> None:
+        """What a job leaves in a keyring, a later one doesn't find; having none at all will do."""
+        await needs_isolation(provider)
+        script = _KEYRING.format(token=secrets.token_hex(8))
+        for _ in range(2):
+            assert (await run_one(provider, python(script))).stdout == b"done\n"
+
+    @pytest.mark.parametrize("script", [_UNSEEN_FILES, _UNSEEN_SEGMENTS], ids=["files", "segments"])
+    async def test_memory_of_no_process_counts(self, provider: TestRunner, script: str) -> None:
+        """Anonymous files and detached segments beyond the limit stop the program or are refused to it."""
+        await needs_isolation(provider)
+        await needs(provider, Limit.MEMORY)
+        result = await run_one(provider, python(script, memory_bytes=128 * MIB))
+        if result.stdout != b"refused\n":
+            assert_stopped(result, Limit.MEMORY)
+
+    async def test_locks_do_no_harm(self, provider: TestRunner, source: Path) -> None:
+        """Others run while a program holds locks on all it can open, and nothing stays locked."""
+        await needs_isolation(provider)
+        mounts = (read_only("source"),)
+        holder = asyncio.create_task(
+            run_one(provider, python(_LOCK, mounts=mounts), inputs={"source": source})
+        )
+        reading = shell("cat ../source/one.txt; python3 -c 'print(2)'", mounts=mounts)
+        while not holder.done():
+            result = await run_one(provider, reading, inputs={"source": source})
+            assert result.stdout == b"one\n2\n"
+        assert (await holder).stdout == b"held\n"
+        with (source / "one.txt").open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     # --- what is stopped ------------------------------------------------------------------
 

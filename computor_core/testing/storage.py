@@ -1,15 +1,18 @@
 """Conformance suite for storage backends.
 
-An adopter's whole test module::
+An adopter's whole test module, with :class:`~computor_core.testing.storage_memory.MemoryStorage` where
+the adopter's own backend stands::
 
-    import pytest
+    import pytest_asyncio
     from computor_core.testing.storage import StorageConformance
+    from computor_core.testing.storage_memory import MemoryStorage
 
     class TestMyStorage(StorageConformance):
-        @pytest.fixture
-        async def provider(self, tmp_path):
-            async with open_my_storage(MySettings(), context(tmp_path)) as storage:
-                yield storage
+        streams = False  # it keeps its blobs in memory
+
+        @pytest_asyncio.fixture
+        async def provider(self):
+            yield MemoryStorage()
 
 A declared capability must work, an undeclared one must be refused.
 """
@@ -20,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -88,9 +92,13 @@ class StorageConformance:
     """Every promise of :class:`StorageBackend` as a test.
 
     Override ``provider`` with a fixture that yields an open, empty backend, new for each test.
+
+    Attributes:
+        streams: False for a backend that keeps its blobs in this process's memory by design.
     """
 
     pytestmark = pytest.mark.asyncio
+    streams = True
 
     @pytest.fixture
     def provider(self) -> StorageBackend:
@@ -159,6 +167,53 @@ class StorageConformance:
         with pytest.raises(PayloadTooLargeError):
             await provider.put(PutBlob(_chunks(data), max_bytes=5000))
         assert await _listed(provider) == []
+
+    async def test_max_bytes_holds_for_an_announced_digest_too(self, provider: StorageBackend) -> None:
+        """Announcing what is too large doesn't get it in, be it new or there already."""
+        data = _pattern(5001)
+        for _ in range(2):
+            with pytest.raises(PayloadTooLargeError):
+                await provider.put(PutBlob(_chunks(data), sha256=_digest(data), max_bytes=5000))
+            assert await _listed(provider) in ([], [BlobInfo(_digest(data), 5001)])
+            await _put(provider, data)
+
+    async def test_an_announced_digest_is_checked_though_it_is_there(self, provider: StorageBackend) -> None:
+        """Who knows a digest alone has to bring the bytes: a key proves nothing."""
+        info = await _put(provider, b"somebody else's work")
+        for content in (b"", b"something else"):
+            with pytest.raises(ProviderInvalidError):
+                await provider.put(PutBlob(_chunks(content), sha256=info.sha256))
+        assert await _listed(provider) == [info]
+        assert await _read(provider, OpenBlob(info.sha256)) == b"somebody else's work"
+
+    async def test_memory_does_not_grow_with_the_blob(self, provider: StorageBackend) -> None:
+        """64 MiB go in and out in pieces: never half of them are held at once."""
+        if not self.streams:
+            pytest.skip(f"{type(provider).__name__} keeps its blobs in memory")
+        pieces, size = 1024, 64 * 1024
+        digest = hashlib.sha256()
+
+        async def content() -> AsyncIterator[bytes]:
+            for number in range(pieces):
+                piece = number.to_bytes(4, "big") * (size // 4)
+                digest.update(piece)
+                yield piece
+
+        tracemalloc.start()
+        try:
+            info = await provider.put(PutBlob(content()))
+            _, stored = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            read = hashlib.sha256()
+            async with provider.open(OpenBlob(info.sha256)) as chunks:
+                async for chunk in chunks:
+                    read.update(chunk)
+            _, served = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert info == BlobInfo(digest.hexdigest(), pieces * size)
+        assert read.digest() == digest.digest()
+        assert max(stored, served) < pieces * size // 2
 
     async def test_put_stops_reading_beyond_max_bytes(self, provider: StorageBackend) -> None:
         """An endless body is left at the limit, not read to the end."""

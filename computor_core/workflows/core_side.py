@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.model.work import WorkflowRun
 from computor_core.plugin_api.providers.engine import OpenWait, RunEnded, StartRun, StepCall
 from computor_core.plugin_api.workflows import Json, RunState, WorkflowDefinition
 from computor_core.workflows.codec import encode
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 from computor_core.workflows.waits import close_wait, open_wait
 
 if TYPE_CHECKING:

@@ -65,6 +65,7 @@ _FORBIDDEN_CALLS = {
     "date": frozenset({"today", "fromtimestamp"}),
     "uuid": frozenset({"uuid1", "uuid4", "uuid6", "uuid7", "getnode"}),
 }
+_AWAITED = frozenset({"step", "sleep", "wait_event", "child", "progress", "gather"})
 _FORBIDDEN_BUILTINS = frozenset({"open", "input", "print", "exec", "eval", "__import__", "breakpoint"})
 
 
@@ -111,6 +112,7 @@ def check_definition_module(name: str) -> list[Violation]:
             continue
         tree = _parsed(path, path.stat().st_mtime_ns)
         found += _calls(module, tree)
+        found += _unawaited(module, tree)
         for line, imported in _imports(module, tree, is_package=path.name == "__init__.py"):
             if _allowed(imported):
                 continue
@@ -229,6 +231,24 @@ def _calls(module: str, tree: ast.Module) -> Iterator[Violation]:
                 yield Violation(module, node.lineno, f"uses {origin[node.id]}; ask the context instead")
             elif node.id in _FORBIDDEN_BUILTINS and node.id not in origin:
                 yield Violation(module, node.lineno, f"uses {node.id}, which a replay must not do")
+
+
+def _unawaited(module: str, tree: ast.Module) -> Iterator[Violation]:
+    """Calls of the context whose result nobody takes: they would never be carried out."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
+            continue
+        contexts = {
+            argument.arg
+            for position, argument in enumerate(function.args.posonlyargs + function.args.args)
+            if (isinstance(function, ast.AsyncFunctionDef) and position == 0)
+            or (argument.annotation is not None and "WorkflowContext" in ast.unparse(argument.annotation))
+        }
+        for node in ast.walk(function):
+            match node:
+                case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method))):
+                    if owner in contexts and method in _AWAITED:
+                        yield Violation(module, node.lineno, f"calls {owner}.{method} without awaiting it")
 
 
 def _bound_names(tree: ast.Module) -> dict[str, str]:

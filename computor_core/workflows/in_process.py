@@ -23,6 +23,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.failpoints import failpoint
 from computor_core.model.work import WorkflowRun
 from computor_core.plugin_api.providers.base import Health, HealthState
@@ -33,7 +34,7 @@ from computor_core.workflows.failures import failure_from_json
 from computor_core.workflows.journal import TERMINAL_STATES
 from computor_core.workflows.loops import Loop, running
 from computor_core.workflows.run_task import RunTask
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -14,13 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.model.work import WorkflowRun, WorkflowStep, WorkflowWait
 from computor_core.plugin_api.workflows import Failure, Json, RunState
 from computor_core.workflows.database_time import database_time
 from computor_core.workflows.failures import failure_from_json, failure_to_json
 from computor_core.workflows.leases import LeaseLostError
 from computor_core.workflows.replay import Resolution
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 from computor_core.workflows.waits import close_wait, open_wait
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.errors import ConflictError
 from computor_core.model.work import Lease
 from computor_core.workflows.database_time import database_time
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.errors import ComputorError, ProviderUnavailableError
 from computor_core.failpoints import failpoint
 from computor_core.model.work import Outbox, WorkflowRun
 from computor_core.plugin_api.providers.engine import StartRun
 from computor_core.plugin_api.workflows import Retry, RunState
 from computor_core.workflows.database_time import database_time
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

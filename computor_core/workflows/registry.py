@@ -10,7 +10,7 @@ from typing import Any, cast
 from computor_core.errors import NotFoundError, PluginError
 from computor_core.plugin_api.registrations import StepRegistration, WorkflowRegistration
 from computor_core.plugin_api.workflows import Settlement, Step, StepImplementation, WorkflowDefinition
-from computor_core.targets import load_target
+from computor_core.targets import load_target, raised, require_call
 from computor_core.workflows.import_rule import check_definition_module
 
 __all__ = ["WorkflowRegistry"]
@@ -41,9 +41,10 @@ class WorkflowRegistry:
         self._latest: dict[str, int] = {}
         for registration in workflows:
             self._add_workflow(registration, problems)
+        all_known = not problems  # a definition that can't be loaded may be what declares a step
         for step in steps:
             self._add_step(step, problems)
-        _refuse(problems + self._gaps())
+        _refuse(problems + self._gaps(all_known=all_known))
 
     @property
     def targets(self) -> Mapping[tuple[str, int], str]:
@@ -120,7 +121,11 @@ class WorkflowRegistry:
             problems.append(f"{label} is registered by {self._targets[key]} and by {registration.target}")
             return
         module = registration.target.partition(":")[0]
-        violations = check_definition_module(module)
+        try:
+            violations = check_definition_module(module)
+        except (OSError, SyntaxError, ValueError, ImportError) as error:
+            problems.append(f"{label}: {raised(error)}")
+            return
         if violations:
             problems += [f"{label}: {violation}" for violation in violations]
             return
@@ -129,10 +134,16 @@ class WorkflowRegistry:
             if not isinstance(definition, WorkflowDefinition):
                 raise TypeError(f"{registration.target} is no workflow definition")
             _ = definition.input_type, definition.output_type
+            require_call(definition.function, registration.target, 2, is_async=True)
+            if not isinstance(definition.finalizer, Step):
+                raise TypeError("its finalizer is no step")
             if definition.finalizer.input_type is not Settlement:
                 raise TypeError(f"its finalizer {definition.finalizer.name} doesn't take a Settlement")
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             problems.append(f"{label}: {error}")
+            return
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's own code: reported by name
+            problems.append(f"{label}: {raised(error)}")
             return
         if (definition.name, definition.version) != key:
             problems.append(f"{label}: {registration.target} is {definition.key}")
@@ -153,7 +164,7 @@ class WorkflowRegistry:
                 f"step {registration.name} is implemented by {other} and by {registration.target}"
             )
 
-    def _gaps(self) -> list[str]:
+    def _gaps(self, *, all_known: bool) -> list[str]:
         problems: list[str] = []
         needed: dict[str, str] = {}
         for (name, version), declared in self._declared.items():
@@ -171,7 +182,7 @@ class WorkflowRegistry:
         problems += [
             f"step {step} ({target}) is declared by no installed workflow"
             for step, target in self._step_targets.items()
-            if step not in needed
+            if all_known and step not in needed
         ]
         return problems
 
@@ -179,10 +190,11 @@ class WorkflowRegistry:
 def _load_step(step: str, target: str) -> StepImplementation:
     try:
         implementation = load_target(target)
-    except (ImportError, AttributeError, ValueError) as error:
+        require_call(implementation, target, 2, is_async=True)
+    except TypeError as error:
         raise PluginError(f"step {step}: {error}") from error
-    if not callable(implementation):
-        raise PluginError(f"step {step}: {target} can't be called")
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"step {step}: {raised(error)}") from error
     return cast("StepImplementation", implementation)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.db.unit_of_work import WorkflowTarget
 from computor_core.errors import ConfigurationError, NotFoundError
 from computor_core.model.work import Outbox, WorkflowRun
@@ -26,7 +27,7 @@ from computor_core.workflows.reconciler import Reconciler
 from computor_core.workflows.settlement import Settler
 from computor_core.workflows.signals import SignalDispatcher
 from computor_core.workflows.steps import StepRunner
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from sqlalchemy import Row, Table

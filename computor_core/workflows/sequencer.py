@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.failpoints import failpoint
 from computor_core.model.work import EventCursor, EventLog
 from computor_core.workflows.leases import LeaderLease, LeaseLostError
-from computor_core.workflows.units import SYSTEM, Units, insert_unless_there
+from computor_core.workflows.units import SYSTEM, Units
 
 if TYPE_CHECKING:
     from collections.abc import Callable

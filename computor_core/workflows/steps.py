@@ -142,7 +142,9 @@ class StepRunner:
         try:
             async with limit, pulse:
                 return await implementation(context, request)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # A step that calls sys.exit() has failed; let through, it would end the host. A Ctrl-C
+            # isn't among them: the host handles the signal itself.
             if limit.expired():
                 failure = Failure("step_timeout", f"it took longer than {step.timeout}")
             elif pulse.expired():
@@ -163,6 +165,6 @@ class StepRunner:
             raise StepAttemptError(failure, retryable=retryable, retry_after=_asked_wait(error)) from error
 
 
-def _asked_wait(error: Exception) -> timedelta | None:
+def _asked_wait(error: BaseException) -> timedelta | None:
     wait = getattr(error, "retry_after", None)
     return timedelta(seconds=wait) if isinstance(wait, int | float) else None

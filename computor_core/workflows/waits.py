@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from computor_core.db.inserts import insert_unless_there
 from computor_core.model.work import WorkflowSignal, WorkflowWait
 from computor_core.workflows.database_time import database_time
-from computor_core.workflows.units import insert_unless_there
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Table

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -361,6 +362,12 @@ class TestPages:
         text = commands.render(inventory_of(registries))
         assert "## `computor x sample count`\n\n```\nUsage: computor x sample count [OPTIONS]" in text
         assert "Count what is there." in text
+
+    def test_the_group_of_plugins_commands_is_shown_as_a_group_without_its_list(self):
+        entry = SimpleNamespace(load=lambda: click.Group("x", commands=[count], help="Of plugins."))
+        text = commands.render(inventory_of(Registries(), {"x": entry}))
+        assert "Usage: computor x [OPTIONS] COMMAND [ARGS]...\n\n  Of plugins." in text
+        assert "Commands:" not in text
 
     def test_what_is_no_command_is_refused(self):
         registration = CommandRegistration("path", "pathlib:Path", "No command")

@@ -18,7 +18,6 @@ from computor_fastapi_host.state import host_state
 from fastapi import FastAPI
 
 from computor_core.app import Computor
-from computor_core.cli.deployment import opened_database
 from computor_core.migrations import runner
 from computor_core.model import User, UserRole
 from computor_core.plugin_api.emails import email_key
@@ -26,6 +25,7 @@ from computor_core.plugin_api.principal import Principal
 from computor_core.plugin_api.providers.auth import AuthProvider, SetPassword
 from computor_core.settings import Settings
 from computor_core.settings.assembly import assemble
+from computor_core.settings.database import opened_database
 
 PASSWORD = "nine elephants, no umbrella"
 ADMIN = "admin@example.org"

@@ -23,6 +23,8 @@ from computor_fastapi_host.demo.course import (
     release,
 )
 
+from tools.services.process import free_port
+
 ADMIN = "admin@example.org"
 SETTINGS = """
 [runner]
@@ -105,7 +107,7 @@ class Playground:
 def build(folder: Path, example: Path) -> Playground:
     """A migrated data folder with one student and one released assignment."""
     (folder / "computor.toml").write_text(SETTINGS)
-    ground = Playground(folder / "data", server.free_port(), people.password(), httpx.Client(timeout=60))
+    ground = Playground(folder / "data", free_port(), people.password(), httpx.Client(timeout=60))
     environment = ground.environment()
     server.run(environment, "db", "upgrade")
     server.run(

@@ -42,8 +42,8 @@ class Environment:
     deployment: Path
 
     @classmethod
-    def make(cls, folder: Path, wheels: Sequence[Path]) -> Environment:
-        """A new environment with wheels installed.
+    def make(cls, folder: Path, wheels: Sequence[Path], without: tuple[str, ...] = ()) -> Environment:
+        """A new environment with wheels installed, and without the libraries that are named.
 
         The third-party libraries are those of the running environment, linked one by one, so that
         nothing is fetched and nothing of the workspace comes along: neither an editable install's
@@ -56,8 +56,8 @@ class Environment:
         libraries.mkdir()
         for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
             for entry in Path(place).iterdir():
-                own = entry.name.startswith(("computor", "_computor", "_editable"))
-                if not own and entry.suffix != ".pth":
+                left_out = entry.name.startswith(("computor", "_computor", "_editable", *without))
+                if not left_out and entry.suffix != ".pth":
                     (libraries / entry.name).symlink_to(entry)
         (environment.site / "libraries.pth").write_text(f"{libraries}\n")
         environment.must("pip", "install", "--no-index", "--no-compile", *map(str, wheels))

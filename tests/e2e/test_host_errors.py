@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from computor_core.entities.service import EntityService
-from tests.e2e.host_harness import Host
+from tests.e2e.host_harness import Host, add_user, client_for
 
 PROBLEM = "application/problem+json"
 
@@ -105,14 +105,29 @@ async def test_a_body_that_is_not_json_is_a_400(admin: httpx.AsyncClient, body: 
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
 )
+@pytest.mark.parametrize("path", ["/users", "/auth/sign-in", "/auth/tokens"])
 async def test_a_body_of_another_type_is_not_taken_for_json(
-    admin: httpx.AsyncClient, content_type: str
+    admin: httpx.AsyncClient, content_type: str, path: str
 ) -> None:
     """So no form on another site can make a request that passes for JSON."""
     answer = await admin.post(
-        "/api/v1/users", content=b'{"given_name": "x"}', headers={"content-type": content_type}
+        f"/api/v1{path}", content=b'{"given_name": "x"}', headers={"content-type": content_type}
     )
     problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/courses/xyz"),
+        ("GET", "/courses/xyz/gradebook"),
+        ("GET", "/test-runs/1/queue"),
+        ("DELETE", "/auth/sessions/me"),
+        ("POST", "/course-contents/0/submissions"),
+    ],
+)
+async def test_an_id_that_is_none_names_no_row(admin: httpx.AsyncClient, method: str, path: str) -> None:
+    problem(await admin.request(method, f"/api/v1{path}"), 404, "not_found")
 
 
 async def test_every_broken_field_is_named_and_its_value_is_not_repeated(admin: httpx.AsyncClient) -> None:
@@ -250,12 +265,12 @@ async def test_https_is_demanded_where_users_reach_the_host_over_it(data_dir) ->
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
-async def test_metrics_name_routes_never_paths(admin: httpx.AsyncClient, host: Host) -> None:
+async def test_metrics_name_routes_never_paths(admin: httpx.AsyncClient) -> None:
     user = (await admin.get("/api/v1/users")).json()["data"][0]["id"]
     await admin.get(f"/api/v1/users/{user}")
     await admin.get("/api/v1/auth/sessions")
     await admin.get("/some/invented/path")
-    text = (await host.client.get("/metrics")).text
+    text = (await admin.get("/metrics")).text
     assert 'computor_http_requests_total{method="GET",route="/api/v1/users/{id}",status="200"} 1.0' in text
     assert 'route="/api/v1/auth/sessions"' in text
     assert 'route="(none)",status="404"' in text
@@ -263,15 +278,29 @@ async def test_metrics_name_routes_never_paths(admin: httpx.AsyncClient, host: H
     assert "invented" not in text
 
 
-async def test_metrics_are_for_this_machine_or_an_administrator(host: Host, admin: httpx.AsyncClient) -> None:
-    from tests.e2e.host_harness import add_user
-
-    forwarded = {"x-forwarded-for": "203.0.113.5"}
-    problem(await host.client.get("/metrics", headers=forwarded), 401, "unauthenticated")
-    assert (await admin.get("/metrics", headers=forwarded)).status_code == 200
+async def test_metrics_are_for_those_who_may_read_them_also_on_this_machine(
+    host: Host, admin: httpx.AsyncClient
+) -> None:
+    """The test's client comes from 127.0.0.1 without any header, like a proxy that adds none."""
+    problem(await host.client.get("/metrics"), 401, "unauthenticated")
+    assert (await admin.get("/metrics")).status_code == 200
     await add_user(host.computor, "eve@example.org")
     async with await host.signed_in("eve@example.org") as eve:
-        problem(await eve.get("/metrics", headers=forwarded), 403, "forbidden")
+        problem(await eve.get("/metrics"), 403, "forbidden")
+
+
+async def test_a_collectors_token_reads_metrics_and_nothing_else(host: Host) -> None:
+    await add_user(host.computor, "auditor@example.org", "_auditor")
+    async with await host.signed_in("auditor@example.org") as auditor:
+        body = {"name": "prometheus", "scopes": ["metrics.read"]}
+        token = (await auditor.post("/api/v1/auth/tokens", json=body)).json()["token"]
+        other = (await auditor.post("/api/v1/auth/tokens", json={**body, "scopes": ["user.read"]})).json()
+    async with client_for(host.app, headers={"authorization": f"Bearer {token}"}) as collector:
+        assert (await collector.get("/metrics")).status_code == 200
+        assert (await collector.get("/api/v1/users")).json()["data"] == []
+        assert (await collector.get("/api/v1/audit-events")).json()["data"] == []
+    async with client_for(host.app, headers={"authorization": f"Bearer {other['token']}"}) as other_client:
+        problem(await other_client.get("/metrics"), 403, "forbidden")
 
 
 async def test_readiness_names_what_is_down_and_nothing_more(

@@ -118,6 +118,36 @@ async def test_a_kept_answer_is_not_given_to_a_revoked_session(admin: httpx.Asyn
     assert (await admin.post(ORGANIZATIONS, json=BODY, headers=KEY)).status_code == 401
 
 
+async def test_a_kept_answer_is_not_given_to_a_token_that_may_not_ask_for_it(
+    host: Host, admin: httpx.AsyncClient
+) -> None:
+    """The token's owner made the row in a session; the token may not, and so doesn't get to see it."""
+    body = {"given_name": "Grace", "email": "grace@example.org"}
+    assert (await admin.post("/api/v1/users", json=body, headers=KEY)).status_code == 201
+    tokens = {}
+    for scopes in (["course.read"], None):
+        made = await admin.post("/api/v1/auth/tokens", json={"name": "test", "scopes": scopes})
+        tokens[scopes is None] = {"authorization": f"Bearer {made.json()['token']}"}
+    async with client_for(host.app, headers=tokens[False]) as limited:
+        refused = await limited.post("/api/v1/users", json=body, headers=KEY)
+    assert refused.status_code == 403
+    assert "grace" not in refused.text
+    # Whatever may do all that the session may, gets the session's answer.
+    async with client_for(host.app, headers=tokens[True]) as unlimited:
+        again = await unlimited.post("/api/v1/users", json=body, headers=KEY)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+
+
+async def test_a_limited_token_gets_its_own_answer_again(host: Host, admin: httpx.AsyncClient) -> None:
+    made = await admin.post("/api/v1/auth/tokens", json={"name": "test", "scopes": ["user.create"]})
+    headers = {"authorization": f"Bearer {made.json()['token']}"}
+    async with client_for(host.app, headers=headers) as limited:
+        first = await limited.post("/api/v1/users", json={"given_name": "Grace"}, headers=KEY)
+        again = await limited.post("/api/v1/users", json={"given_name": "Grace"}, headers=KEY)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json()["id"] == first.json()["id"]
+
+
 async def test_a_request_with_a_secret_is_not_kept(host: Host, admin: httpx.AsyncClient) -> None:
     from tests.e2e.host_harness import add_user
 

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from computor_core.app import Computor
 from computor_core.errors import ConfigurationError, PluginError
 from computor_core.plugin_api.http import APIRouter, needs
-from computor_core.plugin_api.registrations import RouterRegistration
+from computor_core.plugin_api.registrations import ActionAxis, ActionRegistration, RouterRegistration
 from computor_core.plugins.registries import Registered
 from computor_core.settings import Settings
 from tests.e2e.host_harness import ADMIN, Host, add_user, client_for
@@ -105,7 +105,6 @@ async def test_every_route_says_who_may_call_it(host: Host) -> None:
         "GET /api/v1/openapi.json",
         "GET /healthz",
         "GET /readyz",
-        "GET /metrics",
     }
 
 
@@ -218,7 +217,11 @@ async def plugin_host(settings: Settings) -> AsyncIterator[Host]:
         own=RouterRegistration("own", f"{TARGETS}:echo", access="own", kind="asgi", mount="/own"),
     )
     async with Computor(settings) as computor:
-        computor.registries = replace(computor.registries, routers=routers)
+        known = dict(computor.registries.actions)
+        for name in ("notes:note.read", "notes:note.write"):
+            action = ActionRegistration(name, "s", ActionAxis.CONTENT)
+            known[name] = Registered("notes", "computor-notes", action)
+        computor.registries = replace(computor.registries, routers=routers, actions=MappingProxyType(known))
         app = create_app(computor, run=False)
         async with lifespan(app), client_for(app) as client:
             await add_user(computor, ADMIN, "_admin")
@@ -266,7 +269,7 @@ async def test_a_mounted_application_is_guarded_as_it_declared(plugin_host: Host
         assert (await plugin_host.client.post("/own/x", content=b"y" * 2_000_000)).json()[
             "bytes"
         ] == 2_000_000
-    metrics = (await plugin_host.client.get("/metrics")).text
+        metrics = (await admin.get("/metrics")).text
     assert 'route="/own/…"' in metrics
     assert "/own/x" not in metrics
 
@@ -274,7 +277,7 @@ async def test_a_mounted_application_is_guarded_as_it_declared(plugin_host: Host
 @pytest.mark.parametrize(
     ("registration", "message"),
     [
-        (RouterRegistration("x", f"{TARGETS}:echo", access="own"), "no APIRouter"),
+        (RouterRegistration("x", f"{TARGETS}:echo", access="own"), "not an APIRouter"),
         (
             RouterRegistration("x", f"{TARGETS}:echo", access="own", kind="asgi", mount="/api"),
             "belongs to the host",

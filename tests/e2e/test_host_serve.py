@@ -147,6 +147,20 @@ def test_a_wrong_setting_is_named(data_dir: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_left_out_and_what_is_missing_is_in_the_log(data_dir: Path) -> None:
+    broken = {
+        "COMPUTOR_PLUGINS__ENABLED": '["auth_local", "storage_local", "nobody"]',
+        "COMPUTOR_PLUGINS__ON_ERROR": "degrade",
+    }
+    with started(data_dir, **broken) as server:
+        assert httpx.get(f"{server.base}/healthz", timeout=30).status_code == 200
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    warnings = [line["message"] for line in lines if line["level"] == "warning"]
+    assert any("left out" in said and "nobody: missing" in said for said in warnings), warnings
+    assert any(said.startswith("no git instance: ") for said in warnings), warnings
+    assert any(said.startswith("no runner instance: ") for said in warnings), warnings
+
+
 @pytest.mark.parametrize("words", [["--port", "70000"], ["--port", "x"], ["--nope"]])
 def test_a_wrong_option_is_a_usage_error(data_dir: Path, words: list[str]) -> None:
     assert run(data_dir, "serve", *words).returncode == 2

@@ -74,9 +74,16 @@ def test_what_was_submitted_comes_back_byte_by_byte(ground: Playground, student:
         assert packed.namelist() == ["count.sh"]
         with zipfile.ZipFile(io.BytesIO(solution("back"))) as sent:
             assert packed.read("count.sh") == sent.read("count.sh")
+    for wanted in ("bytes=99999-", "bytes=5-1", "bytes=0-9", "lines=1-2"):
+        ranged = student.call(
+            "GET", f"/artifacts/{accepted['artifact_id']}/download", headers={"Range": wanted}
+        )
+        assert (ranged.status_code, ranged.content) == (200, answer.content)
+    assert not list((ground.data / "spool").glob("zip-*"))
+    run = f"/test-runs/{accepted['test_run_id']}"
     wait_for(
         "the result",
-        lambda: student.want(200, "GET", f"/test-runs/{accepted['test_run_id']}")["verdict"] == "passed",
+        lambda: student.want(200, "GET", run)["visible_verdict"] == "passed",
         seconds=60,
     )
 

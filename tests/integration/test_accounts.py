@@ -8,7 +8,6 @@ from sqlalchemy import delete, select
 from computor_core.db.types import new_id
 from computor_core.errors import (
     AuthenticationError,
-    ConfigurationError,
     ConflictError,
     ForbiddenError,
     InvalidError,
@@ -86,8 +85,8 @@ async def test_a_refused_password_leaves_everything_as_it_was(site: Deployment) 
     session = await site.app.services.sessions.sign_in(user.email, FIRST)
     with pytest.raises(InvalidError):
         await set_password(site.app, manager, user.id, body("short"))
-    with pytest.raises(ConfigurationError):
-        await set_password(site.app, manager, user.id, body(SECOND, instance="nowhere"))
+    with pytest.raises(InvalidError):
+        await set_password(site.app, manager, user.id, body(SECOND, provider="nowhere"))
     assert (await site.app.services.sessions.authenticate(session.token)).user_id == user.id
 
 

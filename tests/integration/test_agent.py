@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from computor_core.assessment.judging_process import GREETING
 from computor_core.errors import (
     ConflictError,
     NotFoundError,
@@ -22,6 +24,7 @@ from computor_core.plugin_api.providers.runner import RunJob, RunReport
 from computor_core.plugin_api.providers.storage import StorageBackend
 from computor_core.plugin_api.workflows import RunState
 from computor_core.services import agent
+from computor_core.services.judging import Judges, JudgingError
 from computor_core.services.retesting import start_test
 from computor_core.services.test_queue import LEASE, MAX_EXECUTIONS, LeasedJob
 from tests.support.deployment import RIGHT, WRONG, Classroom, Deployment, failing, until
@@ -67,7 +70,6 @@ async def run_again(site: Deployment, room: Classroom, artifact_id: Any) -> Any:
     [
         (RIGHT, "passed", 6),
         (WRONG, "failed", 0),
-        ({}, "missing_files", 0),
         ({"other.sh": b"x"}, "missing_files", 0),
     ],
 )
@@ -199,6 +201,34 @@ async def test_a_job_that_breaks_every_agent_ends_after_three_hand_outs(
 
 async def _is(value: bool) -> bool:
     return value
+
+
+async def test_answers_that_nobody_can_judge_are_the_submission_s_fault_and_use_the_attempt(
+    busy_site: Deployment, busy_room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = (sys.executable, "-c", f"import os, sys; os.write(1, {GREETING!r}); sys.stdin.buffer.read()")
+    judges, really = Judges(silent, seconds=0.1, seconds_per_case=0), Judges.judge
+    monkeypatch.setattr(Judges, "judge", lambda _self, *arguments: really(judges, *arguments))
+    accepted = await busy_site.submit(busy_room.student, await busy_room.assignment(max_attempts=1))
+    run = await busy_site.finished(accepted.test_run_id)
+    assert (run.verdict, run.points, run.executions) == ("failed", 0, 1)
+    assert run.message == "The answer can't be judged."
+    assert await busy_site.attempts_used(accepted.submission_group_id) == 1
+
+
+async def test_a_mistake_of_the_judge_is_reported_once_and_gives_the_attempt_back(
+    busy_site: Deployment, busy_room: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def mistaken(*_arguments: object) -> dict[str, Any]:
+        raise JudgingError("the result couldn't be judged")
+
+    monkeypatch.setattr(Judges, "judge", mistaken)
+    before = len(busy_site.runner.jobs)
+    accepted = await busy_site.submit(busy_room.student, await busy_room.assignment(max_attempts=1))
+    run = await busy_site.finished(accepted.test_run_id)
+    assert (run.verdict, run.executions) == ("infrastructure_error", 1)
+    assert len(busy_site.runner.jobs) == before + 1
+    assert await busy_site.attempts_used(accepted.submission_group_id) == 0
 
 
 async def test_an_agent_whose_lease_is_lost_stops_its_job_and_another_one_has_it(

@@ -120,11 +120,25 @@ async def test_a_command_checks_its_action_first(app: App) -> None:
         told = await service.command(
             app, author, shout, row["id"], notes.ShoutInput(times=2), request_id="r1"
         )
-        assert told == {"text": "hello!!", "by": str(author.user_id), "request_id": "r1"}
+        assert told == {"text": "hello!!", "by": str(author.user_id), "request_id": "r1", "remark": None}
         for principal, error in ((classmate, ForbiddenError), (stranger, NotFoundError)):
             with pytest.raises(error):
                 await service.command(app, principal, shout, row["id"], notes.ShoutInput(times=2))
     assert await service.command(app, classmate, count, None, None) == {"notes": 1}
+
+
+async def test_a_commands_output_keeps_the_fields_own_actions(app: App) -> None:
+    course = await app.course()
+    author, lecturer = await app.who("_student", course), await app.who("_lecturer", course)
+    row = await write(app, author, course)
+    service = app.entities["x-notes"]
+    shout, _ = service.registration.commands
+    loud = notes.ShoutInput(times=1)
+    async with app.read(author) as app.unit:
+        for principal, remark in ((author, None), (lecturer, "loud")):
+            told = await service.command(app, principal, shout, row["id"], loud)
+            assert told is not None
+            assert told["remark"] == remark
 
 
 async def test_an_unknown_endpoint_has_no_service(app: App) -> None:

@@ -222,7 +222,7 @@ async def test_a_directory_of_no_known_format(room: Classroom, tmp_path: Path) -
         await import_folder(room, tmp_path / "some")
     assert "computor" in (caught.value.hint or "")
     with pytest.raises(InvalidError, match="no installed format"):
-        await import_archive(room, zipped({}))
+        await import_archive(room, zipped({"notes.txt": b""}))
     assert await versions(room) == []
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from computor_core.errors import ForbiddenError, InvalidError, NotFoundError
 from computor_core.interfaces.grading import GradeInput
+from computor_core.interfaces.results import GradeUpdate
 from computor_core.model import AuditEvent, AuditValue, EventLog, Grade
 from computor_core.services.grading import grade_artifact, publish_grade
 from tests.support.deployment import Classroom, Deployment, Person
@@ -102,6 +103,42 @@ async def test_grading_again_changes_ones_own_grade_and_keeps_it_published(
     assert await published_events(site, first.grade_id) == 1
 
 
+async def test_what_students_see_changes_by_those_alone_who_may_show_it_to_them(
+    site: Deployment, room: Classroom, artifact_id: UUID
+) -> None:
+    given = await give(site, room.tutor, artifact_id, "4", comment="first")
+    await publish_grade(site.app, room.lecturer.principal, given.grade_id)
+    with pytest.raises(ForbiddenError, match="published") as caught:
+        await give(site, room.tutor, artifact_id, "9", comment="second")
+    assert caught.value.hint
+    service = site.app.entities["grades"]
+    for change in (
+        lambda work: service.update(work, given.grade_id, GradeUpdate(points=Decimal(9))),
+        lambda work: service.delete(work, given.grade_id),
+    ):
+        with pytest.raises(ForbiddenError):
+            async with site.app.uow(room.tutor.principal) as work:
+                await change(work)
+    (seen,) = await grades_seen(site, room.student, artifact_id)
+    assert (seen["points"], seen["comment"]) == ("4", "first")
+    async with site.app.uow(room.lecturer.principal) as work:
+        await service.update(work, given.grade_id, GradeUpdate(points=Decimal(5)))
+    (seen,) = await grades_seen(site, room.student, artifact_id)
+    assert seen["points"] == "5"
+
+
+async def test_a_tutor_changes_and_removes_the_own_grade_until_it_is_published(
+    site: Deployment, room: Classroom, artifact_id: UUID
+) -> None:
+    service = site.app.entities["grades"]
+    given = await give(site, room.tutor, artifact_id, "4")
+    async with site.app.uow(room.tutor.principal) as work:
+        await service.update(work, given.grade_id, GradeUpdate(points=Decimal(5)))
+    async with site.app.uow(room.tutor.principal) as work:
+        await service.delete(work, given.grade_id)
+    assert await grades_seen(site, room.lecturer, artifact_id) == []
+
+
 async def test_two_graders_have_a_grade_each(site: Deployment, room: Classroom, artifact_id: UUID) -> None:
     await give(site, room.tutor, artifact_id, "4")
     await give(site, await room.join("_tutor"), artifact_id, "6")
@@ -138,6 +175,7 @@ async def test_more_points_than_the_assignment_has_are_refused(
         {"points": "1.00001"},
         {"points": "1", "status": "superb"},
         {"points": "1", "mark": "A"},
+        {"points": "1", "comment": "a\x00b"},
     ],
 )
 async def test_a_malformed_grade_is_refused_before_anything_is_asked(values: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 import sys
 import tomllib
@@ -84,6 +85,20 @@ def test_wrong_settings_end_with_78_and_everything_that_is_wrong(run: Run, tmp_p
         "storage.instances.default.colour",
     }
     assert [item["plugin"] for item in report["plugins"]] == ["nobody"]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_what_a_deployment_does_without_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "computor.toml").write_text('[plugins]\nenabled = ["auth_local", "git_local"]\n')
+    status, out, _ = run("config", "check")
+    assert status == 0
+    assert [line.partition(";")[0] for line in out.splitlines()] == [
+        "warning: no storage instance: nothing can be handed in, and no example can be imported",
+        "warning: no runner instance: no submission is tested",
+        "the settings are sound",
+    ]
+    assert len(json.loads(run("config", "check", "--json")[1])["warnings"]) == 2
+    assert "warning  instances: no storage instance" in run("doctor")[1]
 
 
 def test_a_missing_settings_file_ends_with_78(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,11 +185,13 @@ def test_registrations_that_dont_fit_together_are_reported(run: Run, monkeypatch
     monkeypatch.setattr(assembly, "scan", lambda: (found,))
     status, out, _ = run("plugins", "check", "--json")
     assert status == 1
-    report = json.loads(out)
-    assert report["problems"] == []
-    (text,) = report["composition"]
-    assert "step greeter.idle (json:dumps) is declared by no installed workflow" in text
-    assert text in run("plugins", "check")[1]
+    messages = [item["message"] for item in json.loads(out)["problems"] if item["plugin"] == "greeter"]
+    assert messages == [
+        "step greeter.idle (json:dumps) is declared by no installed workflow",
+        "the step 'greeter.idle' can't be used: json:dumps isn't async def",
+    ]
+    said = run("plugins", "check")[1]
+    assert [message for message in messages if f"greeter (dist-g): failed: {message}" not in said] == []
 
 
 def test_hook_calls_are_traced_on_demand(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +217,26 @@ def test_upgrade_shows_what_it_did_and_current_where_it_stands(run: Run, tmp_pat
     assert "up to date" in run("db", "current")[1]
     assert run("db", "pending") == (0, "", "")
     assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("current",), 0, "1 pending"),
+        (("pending",), 1, "core: 0001"),
+        (("check",), 78, "there is no database"),
+        (("downgrade", "base", "--yes"), 78, "there is no database"),
+        (("revision", "-m", "Nothing"), 78, "there is no database"),
+        (("upgrade", "--plugin", "nobody"), 2, "'nobody' has no migrations"),
+        (("pending", "--plugin", "nobody"), 2, "'nobody' has no migrations"),
+    ],
+)
+def test_looking_at_what_isnt_there_makes_nothing(
+    run: Run, tmp_path: Path, words: tuple[str, ...], status: int, says: str
+) -> None:
+    found, out, err = run("db", *words)
+    assert (found, says in out + err) == (status, True), out + err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plugins_lineage_goes_down_and_up_alone(run: Run) -> None:
@@ -242,9 +279,10 @@ def test_check_tells_how_the_tables_differ(run: Run, tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_with_78(run: Run, tmp_path: Path) -> None:
     run("db", "upgrade")
     execute(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
-    status, _, err = run("db", "upgrade")
-    assert status == 78
-    assert err.startswith("error [schema_version]: the database is newer than the installed code")
+    for words in (["upgrade"], ["pending"], ["downgrade", "base", "--yes"]):
+        status, out, err = run("db", *words)
+        assert (status, out) == (78, ""), words
+        assert err.startswith("error [schema_version]: the database is newer than the installed code")
     assert "newer than the installed code" in run("db", "current")[1]
 
 
@@ -331,7 +369,8 @@ def test_doctor_reports_everything_that_ails_at_once(run: Run, tmp_path: Path) -
         "hint: run computor db upgrade",
     ):
         assert expected in out
-    assert not (tmp_path / "var" / "computor.db").exists(), "looking makes no database"
+    left = [path.name for path in (tmp_path / "var").rglob("*") if not path.is_dir()]
+    assert left == [], "looking makes folders, and neither a database nor keys"
 
 
 @pytest.mark.usefixtures("lenient")
@@ -341,6 +380,20 @@ def test_doctor_warns_of_a_folder_that_others_may_enter(run: Run, tmp_path: Path
     status, out, _ = run("doctor")
     assert status == 0
     assert "warning  data folder: other users may enter it" in out
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize("below", ["spool", "storage/default"])
+def test_doctor_finds_a_folder_below_that_cant_be_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    run("db", "upgrade")
+    refused = tmp_path / "var" / below
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != refused and real(path, mode))
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert f"the data folder {refused} can't be written to" in out
 
 
 def test_doctor_fails_where_the_isolation_that_is_demanded_cant_be_had(
@@ -418,7 +471,16 @@ def test_a_command_that_cant_run_says_why(run: Run, words: tuple[str, ...], stat
     assert says in err
 
 
-def test_a_plugins_command_opens_the_deployments_application(run: Run, greeter: types.ModuleType) -> None:
+def test_a_plugins_command_opens_the_deployments_application(
+    run: Run, greeter: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @hookimpl
+    def computor_commands(_plugin: object) -> list[CommandRegistration]:
+        return [CommandRegistration("greet", "test_operator_commands_greeter:greet", "Greet somebody")]
+
+    # An application doesn't start with a plugin whose other commands lead nowhere.
+    monkeypatch.setattr(Greeter, "computor_commands", computor_commands)
+
     @click.command()
     @click.pass_obj
     def where(open_application: OpenApplication) -> None:

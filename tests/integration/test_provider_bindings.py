@@ -158,7 +158,15 @@ async def test_the_check_of_blobs_seeks_from_instance_to_instance(world: World, 
 
 def test_every_column_that_names_an_instance_is_accounted_for() -> None:
     """A new column must be checked at start, or stand here with the reason why not."""
-    checked = {"blob", "course_repository", "member_repository", "outbox", "test_queue", "workflow_run"}
+    checked = {
+        "account",
+        "blob",
+        "course_repository",
+        "member_repository",
+        "outbox",
+        "test_queue",
+        "workflow_run",
+    }
     covered = {
         "artifact": "its files are blobs of the same instance",
         "example_version": "its files are blobs of the same instance",

@@ -57,6 +57,27 @@ async def test_git_push_answers_with_a_receipt_for_each_directory_and_the_reason
     assert set(await _branches(clone.bare)) == {"main", "submit/week/hello"}
 
 
+async def test_a_forced_push_from_another_clone_submits_again_and_nothing_is_lost(
+    site: Deployment, room: Classroom, tmp_path: Path
+) -> None:
+    site.clock.catch_up()
+    again = await room.assignment("week.again")
+    clone = await clone_of(room, room.student, tmp_path / "scratch")
+    app = create_app(site.app, run=False)
+    async with lifespan(app), client_for(app) as client, listening(app) as address:
+        token = await token_of(site, Host(app, site.app, client), room.student)
+        url = f"{address}/git/{clone.repository.external_id}.git".replace("://", f"://x:{token}@")
+        for computer, content in (("home", "echo 1\n"), ("lab", "echo 2\n")):
+            user = GitUser(tmp_path / computer, token)
+            user.folder.mkdir()
+            await user.must("init", "--quiet", "--initial-branch=main", ".")
+            await user.commit(content, "week/again/answer.sh")
+            ran = await user.git("push", "--force", url, "HEAD:submit/week/again")
+            assert ran.status == 0, ran.messages
+    assert len(await site.artifacts(again)) == 2
+    assert await clone.states() == ["submitted", "submitted"]
+
+
 async def _branches(bare: Path) -> list[str]:
     listed = await asyncio.create_subprocess_exec(
         *("git", "-C", str(bare), "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"),

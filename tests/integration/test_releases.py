@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
 from computor_core.assessment.formats.computor import ComputorFormat
+from computor_core.db.violations import RowConflictError
 from computor_core.errors import (
     ForbiddenError,
     InvalidError,
@@ -614,7 +614,7 @@ async def test_a_repository_is_entered_once_however_many_want_it(site: Deploymen
     )
     failed = [item for item in ended if isinstance(item, BaseException)]
     assert len(failed) < len(ended)
-    assert all(isinstance(item, ProviderConflictError | IntegrityError) for item in failed)
+    assert all(isinstance(item, ProviderConflictError | RowConflictError) for item in failed)
     done = await publish(room.course.id, "template")
     assert done.commit == await host_of(site).resolve(await repository(room, "template"), "refs/heads/main")
 

@@ -102,7 +102,7 @@ async def test_a_report_becomes_the_result_once(site: Deployment, room: Classroo
         ("case after_due", "failed"),
         ("case never", "failed"),
     ]
-    assert await verdict_events(site, run.id) == ["partial"]
+    assert await verdict_events(site, run.id) == ["passed"]  # the one visible case has; students hear it
     assert await site.queued(run.id) is None
     signals = await site.scalars(select(WorkflowSignal.name).where(WorkflowSignal.key == str(run.id)))
     assert signals == ["job.done"]
@@ -251,6 +251,86 @@ async def test_students_see_no_output_of_hidden_phases_and_no_seed(site: Deploym
         staffs = await runs.get(unit, accepted.test_run_id)
     assert [item["output"] for item in staffs["sections"]] == [f"section {item.value}" for item in SEEN]
     assert staffs["replay"]["seed"] == 5
+
+
+OVER_ALL_CASES = ("verdict", "points", "limit_exceeded", "started_at", "finished_at", "updated_at")
+
+
+async def run_for(site: Deployment, person: Person, run_id: UUID, **unit: Any) -> dict[str, Any]:
+    """The run as somebody sees it; the list doesn't say otherwise."""
+    service = site.app.entities["test-runs"]
+    async with site.app.read(person.principal, **unit) as reading:
+        alone = dict(await service.get(reading, run_id))
+        page = await service.list(reading, filters={"id": [run_id]})
+        verdict = alone["verdict"] or "partial"
+        found = await service.list(reading, filters={"id": [run_id], "verdict": verdict})
+    (listed,) = page.data
+    assert {name: alone[name] for name in listed} == listed
+    assert len(found.data) == (alone["verdict"] is not None)
+    return alone
+
+
+async def test_while_a_case_is_hidden_students_see_the_result_over_visible_cases(
+    site: Deployment, room: Classroom
+) -> None:
+    """A submission could tell a hidden input by the verdict, the points or the time that it takes."""
+    due = site.clock.now() + timedelta(hours=1)
+    accepted = await site.submit(room.student, await room.assignment(due_at=due))
+    content = report(Verdict.LIMIT_EXCEEDED, limit_exceeded="wall")
+    shown_when_due = {**content, "cases": content["cases"][:2]}
+    await reported(site, accepted.test_run_id, shown_when_due)
+    await site.app.services.results.record(accepted.test_run_id)
+    theirs = await run_for(site, room.student, accepted.test_run_id)
+    assert {theirs[name] for name in OVER_ALL_CASES} == {None}
+    assert (theirs["state"], theirs["visible_verdict"]) == ("finished", "passed")
+    assert [Decimal(theirs[name]) for name in ("visible_points", "visible_max_points")] == [1, Decimal("1.5")]
+    staffs = await run_for(site, room.tutor, accepted.test_run_id)
+    assert (staffs["verdict"], staffs["limit_exceeded"], Decimal(staffs["points"])) == (
+        "limit_exceeded",
+        "wall",
+        1,
+    )
+    assert await run_for(site, room.student, accepted.test_run_id, now=due) == staffs
+
+
+async def test_while_a_case_is_never_shown_the_due_time_changes_nothing(
+    site: Deployment, room: Classroom
+) -> None:
+    due = site.clock.now() + timedelta(hours=1)
+    accepted = await site.submit(room.student, await room.assignment(due_at=due))
+    await reported(site, accepted.test_run_id, report())
+    await site.app.services.results.record(accepted.test_run_id)
+    before = await run_for(site, room.student, accepted.test_run_id)
+    later = await run_for(site, room.student, accepted.test_run_id, now=due + timedelta(days=900))
+    assert before == later
+    assert before["verdict"] is None
+
+
+async def test_a_result_without_hidden_cases_is_seen_whole(site: Deployment, room: Classroom) -> None:
+    accepted = await site.submit(room.student, await room.assignment())
+    content = report(Verdict.PASSED)
+    await reported(site, accepted.test_run_id, {**content, "cases": content["cases"][:1]})
+    await site.app.services.results.record(accepted.test_run_id)
+    theirs = await run_for(site, room.student, accepted.test_run_id)
+    assert (theirs["verdict"], theirs["visible_verdict"]) == ("passed", "passed")
+    assert theirs == await run_for(site, room.tutor, accepted.test_run_id)
+
+
+async def test_a_result_that_says_nothing_about_the_submission_is_seen_whole(
+    site: Deployment, room: Classroom
+) -> None:
+    accepted = await site.submit(room.student, await room.assignment())
+    await site.app.services.results.close(accepted.test_run_id, Verdict.CANCELLED, "stopped")
+    theirs = await run_for(site, room.student, accepted.test_run_id)
+    assert (theirs["verdict"], theirs["visible_verdict"]) == ("cancelled", "cancelled")
+    assert theirs["finished_at"] is not None
+
+
+async def test_a_run_under_way_tells_students_no_time(site: Deployment, room: Classroom) -> None:
+    accepted = await site.submit(room.student, await room.assignment())
+    await site.leased(accepted.test_run_id)
+    theirs = await run_for(site, room.student, accepted.test_run_id)
+    assert (theirs["state"], theirs["started_at"]) == ("running", None)
 
 
 async def test_another_student_sees_neither_the_result_nor_its_cases(

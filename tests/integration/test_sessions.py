@@ -38,7 +38,7 @@ from computor_core.errors import (
     TooManyRequestsError,
 )
 from computor_core.migrations import runner
-from computor_core.model import ApiToken, AuditEvent, AuditValue, EventLog, Session, User, UserRole
+from computor_core.model import Account, ApiToken, AuditEvent, AuditValue, EventLog, Session, User, UserRole
 from computor_core.plugin_api.emails import email_key
 from computor_core.plugin_api.events import Event
 from computor_core.plugin_api.principal import Principal
@@ -72,11 +72,12 @@ class Redirecting(AuthProvider):
         return Health(HealthState.OK)
 
 
-class Stranger(AuthProvider):
-    """A provider that proves people who have no account here."""
+class Elsewhere(AuthProvider):
+    """A provider whose accounts are elsewhere; the name is ``<subject>[ <address>[ verified]]``."""
 
     async def sign_in(self, request: PasswordSignIn) -> Identity:
-        return Identity(subject="somebody", email=LOGIN, email_verified=True)
+        subject, email, verified, *_ = *request.login.split(), None, None
+        return Identity(subject=subject, email=email, email_verified=bool(verified))
 
 
 @dataclass
@@ -97,7 +98,7 @@ class App:
         opened = {
             ("auth", "default"): self.auth,
             ("auth", "keycloak"): Redirecting(),
-            ("auth", "stranger"): Stranger(),
+            ("auth", "elsewhere"): Elsewhere(),
         }
         self.providers = Providers(opened, {"auth": "default"})
         self.sessions = SessionService(self, self.policy)  # type: ignore[arg-type]
@@ -227,10 +228,62 @@ async def test_archived_and_banned_users_begin_nothing(app: App, ada: UUID, colu
     assert await app.rows(select(Session.id)) == []
 
 
-async def test_a_proven_stranger_gets_no_session(app: App, ada: UUID) -> None:
-    """A verified address alone links nobody to an account."""
+@pytest.mark.parametrize(
+    "login",
+    [
+        "who",
+        f"who {LOGIN}",
+        "who other@example.org verified",
+        "who service@example.org verified",
+        f"{'w' * 256} {LOGIN} verified",
+    ],
+    ids=["no address", "unverified", "unknown", "service account", "endless subject"],
+)
+async def test_a_proven_stranger_gets_no_session(app: App, ada: UUID, login: str) -> None:
+    await app.change_user(await add_user(app, "service@example.org"), is_service=True)
     with pytest.raises(AuthenticationError):
-        await sign_in(app, instance="stranger")
+        await sign_in(app, login, instance="elsewhere")
+    assert await app.rows(select(Account.id)) == []
+    assert await app.rows(select(Session.id)) == []
+
+
+async def test_an_identity_is_linked_once_by_a_verified_address_and_goes_by_its_subject(
+    app: App, ada: UUID
+) -> None:
+    first = await sign_in(app, f"sub-1 {LOGIN.upper()} verified", instance="elsewhere")
+    assert first.user_id == ada
+    ((verified,),) = await app.rows(select(User.email_verified_at))
+    assert verified == T0
+    await app.change_user(ada, email="new@example.org", email_key="new@example.org")
+    again = await sign_in(app, "sub-1 someone-else@example.org", instance="elsewhere")
+    assert again.user_id == ada
+    assert await app.rows(select(Account.user_id, Account.auth_instance, Account.subject)) == [
+        (ada, "elsewhere", "sub-1")
+    ]
+
+
+async def test_who_was_given_a_members_mailbox_later_is_not_that_member(app: App, ada: UUID) -> None:
+    await sign_in(app, f"sub-1 {LOGIN} verified", instance="elsewhere")
+    with pytest.raises(AuthenticationError):
+        await sign_in(app, f"sub-2 {LOGIN} verified", instance="elsewhere")
+    assert await app.rows(select(Account.subject)) == [("sub-1",)]
+
+
+async def test_ten_first_sign_ins_at_once_link_once(app: App, ada: UUID) -> None:
+    login = f"sub-1 {LOGIN} verified"
+    issued = await asyncio.gather(*(sign_in(app, login, instance="elsewhere") for _ in range(10)))
+    assert {one.user_id for one in issued} == {ada}
+    assert len(await app.rows(select(Account.id))) == 1
+
+
+@pytest.mark.parametrize("column", ["archived_at", "banned_at"])
+async def test_a_linked_identity_of_somebody_who_is_out_gets_no_session(
+    app: App, ada: UUID, column: str
+) -> None:
+    await sign_in(app, f"sub-1 {LOGIN} verified", instance="elsewhere")
+    await app.change_user(ada, **{column: T0})
+    with pytest.raises(AuthenticationError):
+        await sign_in(app, f"sub-1 {LOGIN} verified", instance="elsewhere")
 
 
 async def test_only_configured_instances_are_asked(app: App, ada: UUID) -> None:

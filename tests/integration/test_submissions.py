@@ -20,6 +20,7 @@ from computor_core.errors import (
     AuthenticationError,
     ComputorError,
     ConflictError,
+    EmptyArchiveError,
     ForbiddenError,
     NotFoundError,
     PayloadTooLargeError,
@@ -288,11 +289,14 @@ async def test_storage_that_is_away_is_said_and_nothing_is_half_written(
     assert accepted.attempts_left == 0
 
 
-async def test_an_empty_archive_is_a_submission_of_nothing(site: Deployment, room: Classroom) -> None:
+@pytest.mark.parametrize("files", [{}, {"src/": b""}], ids=["nothing", "a folder"])
+async def test_an_archive_without_a_file_is_refused(
+    site: Deployment, room: Classroom, files: dict[str, bytes]
+) -> None:
     assignment = await room.assignment()
-    accepted = await site.submit(room.student, assignment, {})
-    (artifact,) = await site.artifacts(assignment)
-    assert (artifact.files, artifact.size, artifact.id) == ([], 0, accepted.artifact_id)
+    with pytest.raises(EmptyArchiveError):
+        await site.submit(room.student, assignment, files)
+    await assert_nothing_was_accepted(site, assignment)
 
 
 def tar_with(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", *, size: int = 0) -> bytes:

@@ -6,10 +6,16 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from computor_core.errors import NotFoundError, ProviderNotFoundError, ProviderUnavailableError
+from computor_core.errors import (
+    EmptyArchiveError,
+    NotFoundError,
+    ProviderNotFoundError,
+    ProviderUnavailableError,
+)
 from computor_core.plugin_api.providers.storage import StorageBackend
 from computor_core.services.artifacts import pack_artifact
 from tests.support.deployment import Classroom, Deployment, Person, failing
@@ -19,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = {"answer.sh": b"echo 42\n", "deep/er/notes.txt": b"notes", "empty.txt": b"", "ä.txt": b"umlaut"}
 
 
-async def packed(site: Deployment, person: Person, artifact_id: object) -> Path:
+async def packed(site: Deployment, person: Person, artifact_id: object) -> IO[bytes]:
     return await pack_artifact(site.app, person.principal, artifact_id)  # type: ignore[arg-type]
 
 
@@ -36,23 +42,22 @@ async def test_the_files_come_back_as_they_were(site: Deployment, room: Classroo
             archive.writestr(info, content)
     accepted = await site.submit(room.student, await room.assignment(), buffer.getvalue())
     for person in (room.student, room.tutor):
-        path = await packed(site, person, accepted.artifact_id)
-        with zipfile.ZipFile(path) as archive:
+        file = await packed(site, person, accepted.artifact_id)
+        assert spool_of(site) == []
+        content = file.read()
+        with zipfile.ZipFile(file) as archive:
             assert {name: archive.read(name) for name in archive.namelist()} == FILES
             modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
         assert modes == {name: 0o100755 if name == "answer.sh" else 0o100644 for name in FILES}
-        again = await site.submit(room.student, await room.assignment(), path.read_bytes())
+        again = await site.submit(room.student, await room.assignment(), content)
         assert again.tree_hash == accepted.tree_hash
-        path.unlink()
     assert spool_of(site) == []
 
 
-async def test_a_submission_of_nothing_is_an_empty_archive(site: Deployment, room: Classroom) -> None:
-    accepted = await site.submit(room.student, await room.assignment(), {})
-    path = await packed(site, room.student, accepted.artifact_id)
-    with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == []
-    path.unlink()
+async def test_nothing_cant_be_submitted(site: Deployment, room: Classroom) -> None:
+    with pytest.raises(EmptyArchiveError):
+        await site.submit(room.student, await room.assignment(), {})
+    assert spool_of(site) == []
 
 
 async def test_another_student_gets_nothing(site: Deployment, room: Classroom) -> None:

@@ -9,10 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from computor_core.db.engine import Database
-from computor_core.errors import ConfigurationError, NotFoundError, UnavailableError
+from computor_core.errors import ConfigurationError, ConflictError, NotFoundError, UnavailableError
 from computor_core.events.memory_bus import MemoryBus
 from computor_core.events.wakeups import Wakeups
 from computor_core.model import Outbox, WorkflowRun, WorkflowSignal, WorkflowStep
@@ -245,12 +244,25 @@ async def test_an_event_reaches_every_run_that_waits_for_it(
         assert [await runtime.result(run_id) for run_id in runs] == [11, 11, 11]
 
 
-async def test_an_event_with_the_same_name_and_key_is_refused(
+async def test_an_event_that_is_sent_again_changes_nothing(
+    app: EngineHostApp, runtime: WorkflowRuntime
+) -> None:
+    """Before and after it was delivered."""
+    async with app.running(runtime):
+        first = await app.start("sample.wait", {"key": "single"})
+        await app.signal("sample.go", "single", {"amount": 1})
+        assert await runtime.result(first) == 11
+        await app.signal("sample.go", "single", {"amount": 1})
+    assert await count(app, WorkflowSignal) == 1
+
+
+async def test_an_event_with_another_payload_is_refused_with_its_unit(
     app: EngineHostApp, runtime: WorkflowRuntime
 ) -> None:
     await app.signal("sample.go", "single", {"amount": 1})
-    with pytest.raises(IntegrityError):
+    with pytest.raises(ConflictError, match=r"sample\.go was sent with another payload"):
         await app.signal("sample.go", "single", {"amount": 2})
+    assert await count(app, WorkflowSignal) == 1
 
 
 # --- settling ---------------------------------------------------------------------------------

@@ -299,8 +299,13 @@ class Oracle:
         )
 
     def changes_grade(self, asker: Asker, grade: Row) -> bool:
-        """Whether a grade may be changed: one's own, or any by those who manage grades."""
+        """Whether a grade may be changed: one's own, or any by those who manage grades.
+
+        Once it is published, only by those of them who publish grades.
+        """
         if not self._live(asker) or not self._may_use(asker, "grade.write"):
+            return False
+        if grade["published_at"] is not None and not self._at_course(asker, "grade.publish", grade):
             return False
         mine = grade["graded_by_id"] == asker.user and self._at_course(asker, "grade.write", grade)
         return mine or self._at_course(asker, "grade.manage", grade)

@@ -19,6 +19,7 @@ from computor_core.interfaces import (
     Equals,
     ListQuery,
     ReadDto,
+    Requires,
     UpdateDto,
 )
 from computor_core.model import Course, CourseFamily, User
@@ -33,10 +34,11 @@ from computor_core.plugin_api.entities import (
 )
 from computor_core.plugin_api.registrations import ActionAxis, ActionRegistration
 
-READ, WRITE = "x:note.read", "x:note.write"
+READ, WRITE, MODERATE = "x:note.read", "x:note.write", "x:note.moderate"
 ACTIONS = [
     ActionRegistration(READ, "See notes.", ActionAxis.CONTENT),
     ActionRegistration(WRITE, "Write notes.", ActionAxis.CONTENT),
+    ActionRegistration(MODERATE, "Moderate notes.", ActionAxis.CONTENT),
 ]
 
 
@@ -112,12 +114,15 @@ class Shouted(Dto):
     text: str = Field(description="The text.")
     by: UUID = Field(description="Who shouted.")
     request_id: str = Field(description="In which request.")
+    remark: Annotated[str | None, Requires(MODERATE)] = Field(None, description="For staff.")
 
 
 async def shout(app: Any, principal: Any, row_id: Any, body: Any, *, request_id: str) -> Shouted:
     """The command's handler."""
     row = await app.entities["x-notes"].get(app.unit, row_id)
-    return Shouted(text=row["text"] + "!" * body.times, by=principal.user_id, request_id=request_id)
+    return Shouted(
+        text=row["text"] + "!" * body.times, by=principal.user_id, request_id=request_id, remark="loud"
+    )
 
 
 async def count(app: Any, principal: Any, row_id: Any, body: Any, *, request_id: str) -> dict[str, Any]:
@@ -150,6 +155,7 @@ def registration(module: str = __name__) -> EntityRegistration:
         rules=(
             AccessRuleRegistration("x-notes", READ, (course, family)),
             AccessRuleRegistration("x-notes", WRITE, (author, staff)),
+            AccessRuleRegistration("x-notes", MODERATE, (staff,)),
             AccessRuleRegistration(
                 "courses", WRITE, (branch("member", scope_of(ScopeKind.COURSE, "id", "course.read")),)
             ),

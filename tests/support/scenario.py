@@ -122,6 +122,9 @@ async def _scopes(
             "users (service)": await world.user(is_service=True),
             "users (strong service)": await world.user(is_service=True, role="_admin"),
             "users (archived)": people["archived"],
+            "users (tutor)": people["tutor"],
+            "users (family developer)": people["family_developer"],
+            "users (organization owner)": people["organization_owner"],
             "roles": await session.get_one(Role, "course:_tutor"),
             "user-roles": (
                 await session.scalars(select(UserRole).where(UserRole.user_id == people["auditor"].id))

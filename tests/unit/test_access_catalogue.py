@@ -67,7 +67,8 @@ def test_managers_can_appoint_everybody_up_to_managers(scope: str) -> None:
 
 
 def test_every_action_reaches_something_and_every_rule_names_an_action() -> None:
-    assert {rule.action for rule in rules.registrations()} == AXES.keys()
+    about_no_row = {"metrics.read"}  # asked globally: a host's metrics are no entity
+    assert {rule.action for rule in rules.registrations()} == AXES.keys() - about_no_row
 
 
 def test_the_administrators_role_contains_the_actions_of_plugins_too() -> None:

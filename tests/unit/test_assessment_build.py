@@ -38,7 +38,7 @@ RUNS = {
         {"id": "b", "name": "b", "stdout": "SECRET-OUTPUT", "points": "2.5"},
     ],
 }
-UNITS = {
+UNITS: dict[str, Any] = {
     "kind": "pytest",
     "id": "u",
     "name": "u",
@@ -82,6 +82,53 @@ def test_test_files_enter_only_where_pytest_needs_them() -> None:
     job = build(CALLS, RUNS, UNITS)
     with_tests = [phase.name for phase in job.phases if any(m.source == "tests" for m in phase.mounts)]
     assert with_tests == ["unit-u-always"]
+
+
+MIXED: dict[str, Any] = {
+    **UNITS,
+    "cases": [
+        {"id": "shown", "name": "shown", "test": "tests/test_a.py::test_x"},
+        {"id": "hidden", "name": "hidden", "test": "tests/test_b.py::test_y", "visibility": "never"},
+        {"id": "due", "name": "due", "test": "tests/test_c.py::test_z", "visibility": "after_due"},
+    ],
+}
+FILES = ["tests/conftest.py", "tests/data.json", "tests/test_a.py", "tests/test_b.py", "tests/test_c.py"]
+
+
+def mounted_tests(job: RunJob) -> dict[str, set[str]]:
+    """Test files by phase; what no phase shall ever do is mount without naming files."""
+    found = {p.name: [m.only for m in p.mounts if m.source == "tests"] for p in job.phases}
+    assert all(only for mounts in found.values() for only in mounts)
+    return {name: {path for only in mounts for path in only} for name, mounts in found.items()}
+
+
+def test_a_phase_has_the_files_of_its_own_tests_and_those_without_any() -> None:
+    """What is mounted can be printed by the student's code, and a visible phase's output is shown."""
+    elsewhere = {**UNITS, "id": "v", "cases": [{**MIXED["cases"][1], "id": "more"}]}
+    shared = {"tests/conftest.py", "tests/data.json"}
+    assert mounted_tests(build(MIXED, elsewhere, test_files=FILES)) == {
+        "unit-u-always": {"tests/test_a.py"} | shared,
+        "unit-u-after_due": {"tests/test_c.py"} | shared,
+        "unit-u-never": {"tests/test_b.py"} | shared,
+        "unit-v-never": {"tests/test_b.py"} | shared,
+    }
+    assert mounted_tests(build(UNITS, test_files=[])) == {"unit-u-always": {"tests/test_a.py"}}
+
+
+@pytest.mark.parametrize("in_one_group", [True, False])
+def test_tests_of_one_file_have_one_visibility(in_one_group: bool) -> None:
+    hidden = {"id": "h", "name": "h", "test": "tests/test_a.py::TestX::test_y", "visibility": "after_due"}
+    apart = {**UNITS, "id": "v", "cases": [hidden]}
+    groups = [{**UNITS, "cases": [*UNITS["cases"], hidden]}] if in_one_group else [UNITS, apart]
+    with pytest.raises(ValidationError, match=r"move the tests of each visibility into a file of their own"):
+        spec(*groups)
+
+
+@pytest.mark.parametrize("path", ["tests/./test_a.py", "tests//test_a.py", "a/../tests/test_a.py"])
+def test_a_test_names_its_file_in_one_way(path: str) -> None:
+    """Else a file of hidden tests could pass for one without tests under its other name."""
+    with pytest.raises(ValidationError, match="relative path"):
+        spec({**UNITS, "cases": [{"id": "t", "name": "t", "test": f"{path}::test_x"}]})
 
 
 def test_cases_of_different_visibility_never_share_a_phase() -> None:

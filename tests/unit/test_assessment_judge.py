@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from computor_core.assessment import call_cases, junit
 from computor_core.assessment.build import JobInputs, build_job
 from computor_core.assessment.judge import judge, missing_report, unfinished_report
+from computor_core.assessment.junit import UnitTest
 from computor_core.assessment.model import Integrity, TestSpec, Visibility
 from computor_core.assessment.report import CaseStatus, TestReport, Verdict
 from computor_core.plugin_api.providers.runner import Isolation, Limit, PhaseResult, RunReport
@@ -116,6 +118,69 @@ def test_any_other_answer_does_not(answer: dict[str, Any]) -> None:
     report = answered(spec(calls({"expected": 1})), [{"call": 0, **answer}])
     assert report.verdict in (Verdict.FAILED, Verdict.CRASHED)
     assert report.points == 0
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        {"fraction": "1e5000"},
+        {"fraction": "1e9000000"},
+        {"fraction": "1/" + "3" * 4000},
+        {"decimal": "7" * 4000},
+        10**4200,
+        {"set": [[]]},
+        {"complex": [10**400, 0]},
+    ],
+    ids=range(7),
+)
+def test_an_answer_that_cannot_be_judged_fails_alone(returned: object) -> None:
+    made = spec(calls({"expected": 1}, {"expected": 1}, {"raises": "ValueError"}))
+    report = answered(
+        made,
+        [{"call": 0, "returned": returned}, {"call": 1, "returned": 1}, {"call": 2, "returned": returned}],
+    )
+    assert statuses(report) == ["failed", "passed", "failed"]
+    assert (report.verdict, report.points) == (Verdict.PARTIAL, 1)
+
+
+def test_what_makes_the_judge_itself_stumble_fails_alone_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(value: object) -> str:
+        if value == 7:
+            raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+        return repr(value)
+
+    monkeypatch.setattr(call_cases, "show", stumble)
+    made = spec(calls({"expected": 1}, {"expected": 1}))
+    report = answered(made, [{"call": 0, "returned": 7}, {"call": 1, "returned": 1}])
+    assert statuses(report) == ["failed", "passed"]
+    assert report.cases[0].message == "The answer can't be judged."
+    assert "4300 digits" in caplog.text
+
+
+def test_a_phase_that_makes_the_judge_stumble_fails_alone_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(content: bytes) -> list[UnitTest]:
+        raise RecursionError("nobody thought of this")
+
+    monkeypatch.setattr(junit, "parse", stumble)
+    made = spec(units("one"), runs({"stdout": "yes"}))
+    job = build_job(made, "job", INPUTS, seed=3)
+    name, path = job.phases[0].name, job.phases[0].collect[0]
+    report = judged(
+        made, PhaseResult(name, 0, collected={path: b"<x/>"}), PhaseResult("run-r-0", 0, stdout=b"yes")
+    )
+    assert statuses(report) == ["failed", "passed"]
+    assert "nobody thought of this" in caplog.text
+
+
+@pytest.mark.parametrize("place", [-1, 1, 2**61 - 1, 10**400, True])
+def test_only_calls_that_were_asked_for_are_answers(place: int) -> None:
+    """Other numbers could be chosen to collide, and then reading the answers would never end."""
+    line = json.dumps({"call": place, "returned": 1}).encode()
+    assert call_cases._answers(line, 1) == {}
 
 
 def test_an_expected_exception_passes_by_name_or_base_class() -> None:
@@ -329,6 +394,53 @@ def test_the_report_keeps_what_replay_needs() -> None:
         3,
     )
     assert replay.limits["run-r-0"]["processes"] == 64
+
+
+HIDDEN = {"expected": 1, "visibility": "never"}
+
+
+@pytest.mark.parametrize(
+    ("cases", "results", "verdict", "visible"),
+    [
+        ([{"expected": 1}, HIDDEN], [{"returned": 1}, {"returned": 2}], "partial", "passed"),
+        ([{"expected": 1}, HIDDEN], [{"returned": 2}, {"returned": 1}], "partial", "failed"),
+        ([{"expected": 1}, HIDDEN], [{"returned": 1}, {"ended": {"exit_code": 1}}], "crashed", "passed"),
+        ([{"expected": 1}, HIDDEN], [{"ended": {"exit_code": 1}}, {"returned": 1}], "crashed", "crashed"),
+        ([HIDDEN], [{"returned": 1}], "passed", None),
+        ([{"expected": 1}], [{"returned": 1}], "passed", "passed"),
+    ],
+)
+def test_the_visible_verdict_says_nothing_of_hidden_cases(
+    cases: list[dict[str, Any]], results: list[dict[str, Any]], verdict: str, visible: str | None
+) -> None:
+    made = spec(calls(*cases))
+    phases = build_job(made, "job", INPUTS, seed=3).phases
+    report = judged(
+        made,
+        *(
+            PhaseResult(
+                phase.name, 0, collected={phase.collect[0]: json.dumps({"call": 0, **answer}).encode()}
+            )
+            for phase, answer in zip(phases, results, strict=True)
+        ),
+    )
+    assert (report.verdict, report.visible_verdict) == (verdict, visible)
+
+
+def test_the_visible_verdict_of_what_was_not_run_is_the_verdict() -> None:
+    made = spec(calls({"expected": 1}, HIDDEN))
+    assert missing_report(made, ["main.py"]).visible_verdict is Verdict.MISSING_FILES
+    assert unfinished_report(made, Verdict.CANCELLED, "").visible_verdict is Verdict.CANCELLED
+
+
+def test_a_hidden_case_that_exceeds_a_limit_leaves_no_trace_in_the_visible_verdict() -> None:
+    made = spec(runs({"stdout": "yes"}, {"stdout": "yes", "visibility": "after_due"}))
+    report = judged(
+        made,
+        PhaseResult("run-r-0", 0, stdout=b"yes"),
+        PhaseResult("run-r-1", None, limit_exceeded=Limit.WALL),
+    )
+    assert (report.verdict, report.visible_verdict) == (Verdict.LIMIT_EXCEEDED, Verdict.PASSED)
 
 
 def test_a_submission_without_files_is_judged_without_running() -> None:

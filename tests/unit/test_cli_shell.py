@@ -153,9 +153,9 @@ def test_a_command_that_cant_be_imported_says_what_to_install(
     entries: list[Entry], capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries.append(Entry("go", ImportError("No module named 'uvicorn'")))
-    assert shell.main(["go"]) == 1
+    assert shell.main(["go"]) == 78
     said = capsys.readouterr().err
-    assert "error [command_unavailable]" in said
+    assert "error [configuration]" in said
     assert "No module named 'uvicorn'" in said
 
 
@@ -164,7 +164,23 @@ def test_wrong_options_of_a_command_are_usage_errors(
 ) -> None:
     entries.append(Entry("go", command(lambda: None)))
     assert shell.main(["go", "--nope"]) == 2
-    assert "--nope" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "error [usage]: No such option '--nope'.\nhint: computor go --help says what it takes\n"
+    )
+    assert shell.main(["go", "--nope", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out)["error"]["code"] == "usage"
+
+
+def test_a_group_without_a_word_shows_its_help(
+    entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries.append(Entry("group", click.Group("group", commands=[click.Command("one")])))
+    assert shell.main(["group"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Usage: computor group")
+    assert "error [" not in said
 
 
 def test_a_commands_own_exit_status_is_the_shells(entries: list[Entry]) -> None:
@@ -185,6 +201,20 @@ def test_an_interrupt_isnt_an_error(
     entries.append(Entry("go", command(body)))
     assert shell.main(["go"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_a_command_is_imported_isnt_an_error_either(
+    entries: list[Entry], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Entry("go")
+
+    def load() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entry, "load", load)
+    entries.append(entry)
+    assert shell.main(["go"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:

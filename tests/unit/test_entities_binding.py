@@ -50,8 +50,8 @@ class Thing(OtherBase):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey(User.__table__.c.id))
     role_id: Mapped[str | None] = mapped_column(ForeignKey(Role.__table__.c.id))
     name: Mapped[str]
-    nickname: Mapped[str] = mapped_column(info={"personal": True})
-    secret: Mapped[int]
+    nickname: Mapped[str] = mapped_column(default="", info={"personal": True})
+    secret: Mapped[int] = mapped_column(default=0)
     seen_at: Mapped[datetime | None]
     version: Mapped[int]
 

@@ -266,3 +266,44 @@ def test_an_odd_thing_is_a_warning(directory: Path) -> None:
         if found.severity is Severity.WARNING
     }
     assert warnings == {("unknown_key", 6), ("no_reference", None), ("shadows_library", None)}
+
+
+UNIT_TESTS = """
+    - type: pytest
+      id: units
+      tests:
+        - {name: Shown, test: "test_main.py::test_shown"}
+        - {name: Hidden, test: "test_main.py::test_hidden", visibility: never}
+"""
+
+
+def with_unit_tests(directory: Path, *shared: str) -> None:
+    (directory / "test.yaml").write_text(TEST.rstrip("\n") + UNIT_TESTS)
+    files = ["test_main.py", "test_hidden.py", *shared]
+    for name in files:
+        (directory / name).write_text("")
+    change(directory, "meta.yaml", "[test_main.py]", f"[{', '.join(files)}]")
+
+
+def test_shown_and_hidden_unit_tests_in_one_file_are_refused(directory: Path) -> None:
+    with_unit_tests(directory)
+    with pytest.raises(InvalidError) as caught:
+        load(directory)
+    (problem,) = caught.value.fields
+    assert problem.path == "test.yaml"
+    assert "test_main.py::test_shown has the visibility always" in problem.message
+    assert "test_main.py::test_hidden has never" in problem.message
+    assert "move the tests of each visibility into a file of their own" in problem.message
+
+
+def test_a_file_that_visible_and_hidden_unit_tests_share_is_warned_of(directory: Path) -> None:
+    with_unit_tests(directory, "conftest.py", "expected.json")
+    change(directory, "test.yaml", "test_main.py::test_hidden", "test_hidden.py::test_hidden")
+    (warning,) = [found for found in load(directory).diagnostics if found.code == "shared_test_file"]
+    assert (warning.severity, warning.file) == (Severity.WARNING, "expected.json")
+
+
+def test_unit_tests_of_one_visibility_may_share_what_they_like(directory: Path) -> None:
+    with_unit_tests(directory, "expected.json")
+    change(directory, "test.yaml", 'test_hidden", visibility: never', 'test_hidden"')
+    assert [found for found in load(directory).diagnostics if found.code == "shared_test_file"] == []

@@ -6,13 +6,16 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from computor_core.db.engine import Database
 from computor_core.db.host_lock import host_lock
 from computor_core.errors import ConfigurationError
+from computor_core.migrations.connection import migration_engine
 from computor_core.settings.data_folder import prepare_data_folder
 
 HOLD = """
@@ -78,12 +81,42 @@ def test_the_data_folder_is_made_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "spool").stat().st_mode) == 0o700
 
 
-def test_a_folder_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o755, 0o700), (0o750, 0o700), (0o777, 0o700), (0o500, 0o500)]
+)
+def test_a_folder_that_is_there_is_closed_to_other_users_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, before: int, after: int
+) -> None:
     folder = tmp_path / "var"
-    folder.mkdir()
-    folder.chmod(0o750)
-    prepare_data_folder(folder)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    (folder / "spool").mkdir(parents=True)
+    folder.chmod(before)
+    with suppress(ConfigurationError):  # 0500 can't be written to, which another test is about
+        prepare_data_folder(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == after
+    assert bool(caplog.records) == (before != after)
+    assert all(str(folder) in record.getMessage() for record in caplog.records)
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+async def test_a_new_sqlite_file_and_its_journals_are_their_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/computor.db")
+    try:
+        async with migration_engine(database) as engine, engine.connect() as connection:
+            await connection.execute(text("CREATE TABLE t (i INTEGER)"))
+            made = modes_in(tmp_path)
+        (tmp_path / "computor.db").unlink()
+        async with database.writer.begin() as connection:
+            await connection.execute(text("CREATE TABLE t (i INTEGER)"))
+            again = modes_in(tmp_path)
+    finally:
+        os.umask(before)
+        await database.aclose()
+    assert set(made.values()) == set(again.values()) == {0o600}
+    assert {"computor.db", "computor.db-wal"} <= again.keys()
 
 
 def test_a_file_in_the_way_is_one_clear_error(tmp_path: Path) -> None:
@@ -123,3 +156,17 @@ def test_a_read_only_folder_is_one_clear_error(has_spool: bool) -> None:
     assert f"the data folder {folder} can't be" in result.stdout
     assert "[configuration]" in result.stdout
     assert "hint:" in result.stdout
+
+
+def test_a_read_only_folder_below_is_one_clear_error_too() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "spool").mkdir(mode=0o555)
+        if os.getuid() == 0:
+            os.chown(folder, 65534, 65534)  # what others may enter is closed, by its owner alone
+        result = subprocess.run(
+            [sys.executable, "-c", PREPARE, name], capture_output=True, text=True, check=True
+        )
+    assert f"the data folder {folder}/spool can't be written to [configuration]" in result.stdout
+    assert "hint: give user" in result.stdout

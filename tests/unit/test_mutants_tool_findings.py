@@ -49,6 +49,7 @@ from computor_core.services.receipts import GENESIS, ReceiptClaim, sign, verify
 from computor_core.services.trees import (
     EXECUTABLE,
     MAX_DEPTH,
+    MAX_NAME_BYTES,
     MAX_PATH_BYTES,
     REGULAR,
     FileEntry,
@@ -123,11 +124,19 @@ class TestTrees:
         lines = "".join(f"100644 0 {'ef' * 32} {path}\0" for path in paths)
         assert tree_hash(reversed(entries)) == hashlib.sha256(lines.encode()).hexdigest()
 
-    @pytest.mark.parametrize("path", ["x" * MAX_PATH_BYTES, "/".join("a" * MAX_DEPTH)])
+    LONGEST = "/".join(["x" * MAX_NAME_BYTES] * 3 + ["x" * (MAX_NAME_BYTES - 2), "xx"])
+
+    def test_the_longest_path_has_as_many_bytes_as_are_allowed(self):
+        assert len(self.LONGEST) == MAX_PATH_BYTES
+
+    @pytest.mark.parametrize("path", [LONGEST, "/".join("a" * MAX_DEPTH)])
     def test_the_longest_and_the_deepest_path_are_taken(self, path):
         assert safe_path(path) == path
 
-    @pytest.mark.parametrize("path", ["x" * (MAX_PATH_BYTES + 1), "/".join("a" * (MAX_DEPTH + 1))])
+    @pytest.mark.parametrize(
+        "path",
+        [LONGEST + "x", "x" * (MAX_NAME_BYTES + 1), "/".join("a" * (MAX_DEPTH + 1))],
+    )
     def test_a_longer_or_deeper_one_is_refused(self, path):
         with pytest.raises(UnsafeArchiveError):
             safe_path(path)
@@ -139,7 +148,7 @@ class TestTrees:
             ("/etc/passwd", "is empty or absolute"),
             ("a\\b", "has a backslash or a drive letter"),
             ("C:/a", "has a backslash or a drive letter"),
-            ("a\nb", "has control characters"),
+            ("a\nb", "has control or invisible characters"),
             ("a/../b", "leaves its folder or has empty parts"),
             (".git/config", "touches .git"),
             ("\ud800", "isn't valid text"),

@@ -1,19 +1,19 @@
 """Loading: what isn't enabled is never imported, order is law, and every problem is told at once."""
 
-import sys
-import types
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import pytest
 
 from computor_core.errors import PluginError
+from computor_core.interfaces import EntityInterface
 from computor_core.plugin_api import (
     ActionAxis,
     ActionRegistration,
     CommandRegistration,
+    EventHandlerRegistration,
     GitHostRegistration,
+    HandlerTiming,
     MigrationRegistration,
     PluginMeta,
     RoleRegistration,
@@ -25,63 +25,9 @@ from computor_core.plugin_api import (
     hookimpl,
 )
 from computor_core.plugin_api.entities import EntityRegistration
-from computor_core.plugins.discovery import InstalledPlugin
-from computor_core.plugins.loader import Loader, PluginSet
+from computor_core.plugins.loader import Loader
 from computor_core.plugins.report import PluginState
-
-BOUND = ("computor-core>=0.1,<0.2",)
-
-
-@dataclass
-class Entry:
-    """Stands in for an entry point; counts how often it is loaded."""
-
-    value: Any
-    loads: int = 0
-
-    def load(self) -> Any:
-        self.loads += 1
-        if isinstance(self.value, BaseException):
-            raise self.value
-        return self.value
-
-
-def installed(name: str, value: Any, *, dist: str = "", requires: tuple[str, ...] = BOUND) -> InstalledPlugin:
-    entry = Entry(value)
-    return InstalledPlugin(
-        name, f"{name}_pkg:Plugin", dist or f"dist-{name}", "1.2", requires, cast("Any", entry)
-    )
-
-
-def plugin(
-    plugin_name: str, *, requires: tuple[str, ...] = (), conflicts: tuple[str, ...] = (), **hooks: Any
-) -> type:
-    """A plugin class whose hooks return what is given by hook name without its prefix."""
-    meta_object = PluginMeta(
-        name=plugin_name, summary=f"The plugin {plugin_name}", requires=requires, conflicts=conflicts
-    )
-    namespace: dict[str, Any] = {"meta": meta_object}
-    for hook, result in hooks.items():
-        namespace[f"computor_{hook}"] = _implementation(result)
-    return type("Plugin", (), namespace)
-
-
-def _implementation(result: Any) -> Any:
-    def implementation(self: object) -> Any:
-        if isinstance(result, BaseException):
-            raise result
-        return result() if callable(result) else result
-
-    return hookimpl(implementation)
-
-
-def load(*items: InstalledPlugin, enabled: list[str] | None = None) -> PluginSet:
-    names = [item.name for item in items] if enabled is None else enabled
-    return Loader(core_version="0.1.0").load(names, items)
-
-
-def state(found: PluginSet, name: str) -> PluginState:
-    return next(record.state for record in found.records if record.name == name)
+from tests.plugin_stand_ins import BOUND, installed, load, plugin, state
 
 
 def storage(kind: str) -> list[StorageBackendRegistration]:
@@ -133,6 +79,17 @@ def test_metadata_tells_what_is_wrong(requires: tuple[str, ...], kind: PluginSta
     found = load(installed("odd", plugin("odd"), requires=requires))
     assert state(found, "odd") is kind
     assert says in found.problems[0].message
+
+
+@pytest.mark.parametrize("spelt", ["computor_core", "Computor-Core", "computor.core"])
+def test_a_requirement_on_core_counts_however_it_is_spelt(spelt: str) -> None:
+    sound = load(installed("fine", plugin("fine"), requires=(f"{spelt}>=0.1,<0.2",)))
+    assert sound.problems == ()
+    assert sound.records[0].warnings == ()
+    assert (
+        load(installed("old", plugin("old"), requires=(f"{spelt}>=7",))).problems[0].state == "incompatible"
+    )
+    assert "upper bound" in load(installed("b", plugin("b"), requires=(spelt,))).records[0].warnings[0]
 
 
 def test_requirements_of_extras_and_other_platforms_dont_count() -> None:
@@ -357,7 +314,7 @@ def router(**changes: Any) -> list[RouterRegistration]:
         ),
         ({"commands": [CommandRegistration("Go!", "a:b", "s")]}, "command 'Go!' must be lower-case"),
         ({"storage_backends": storage("S3")}, "storage type 'S3' must be lower-case"),
-        ({"workflows": [WorkflowRegistration("w", 0, "a:b")]}, "versions count from 1"),
+        ({"workflows": [WorkflowRegistration("odd.w", 0, "a:b")]}, "versions count from 1"),
         ({"routers": router(access="")}, "has access ''"),
         ({"routers": router(kind="wsgi")}, "is of kind 'wsgi'"),
         ({"routers": router(access="own")}, "which is for kind 'asgi'"),
@@ -365,6 +322,7 @@ def router(**changes: Any) -> list[RouterRegistration]:
         ({"routers": router(kind="asgi")}, "has mount None"),
         ({"routers": router(kind="asgi", mount="/api/v1")}, "has mount '/api/v1'"),
         ({"routers": router(kind="asgi", mount="/../etc")}, "has mount"),
+        ({"routers": router(kind="asgi", mount="/a/b")}, "needs a top-level one"),
     ],
 )
 def test_registrations_keep_the_rules(hooks: dict[str, Any], says: str) -> None:
@@ -381,9 +339,23 @@ def role(name: str) -> dict[str, Any]:
     return {"roles": [RoleRegistration(name, ScopeKind.COURSE, "t", frozenset())]}
 
 
+DTOS = {"get": None, "list": None, "query": None}
+
+
 def entity(endpoint: str) -> dict[str, Any]:
-    interface = cast("Any", types.SimpleNamespace(endpoint=endpoint))
-    return {"entities": [EntityRegistration(interface, "a.b:C", "s", {})]}
+    interface = type(
+        "Notes", (EntityInterface,), {"endpoint": endpoint, "get": None, "list": None, "query": None}
+    )
+    return {"entities": [EntityRegistration(interface, "computor_core.model:User", "s", {})]}
+
+
+def durable(
+    workflow: str = "notes.tidy", step: str = "notes.sweep", handler: str = "notes.hear"
+) -> dict[str, Any]:
+    return {
+        "workflows": [WorkflowRegistration(workflow, 1, "a:b"), StepRegistration(step, "a:b")],
+        "event_handlers": [EventHandlerRegistration("x.y", "a:b", HandlerTiming.AFTER_COMMIT, handler)],
+    }
 
 
 @pytest.mark.parametrize(
@@ -397,13 +369,26 @@ def entity(endpoint: str) -> dict[str, Any]:
         (role("_editor"), "role '_editor' must begin with 'notes_'"),
         (entity("notes"), "endpoint 'notes' must begin with 'x/notes/'"),
         (entity("x/other/notes"), "endpoint 'x/other/notes' must begin with 'x/notes/'"),
+        (
+            durable(workflow="tidy"),
+            "workflow 'tidy' must be dotted lower-case words that begin with 'notes.'",
+        ),
+        (durable(workflow="submission.test"), "workflow 'submission.test' must be"),
+        (durable(step="submission.settle"), "step 'submission.settle' must be"),
+        (
+            durable(handler="core.provide_for_new_member"),
+            "event handler 'core.provide_for_new_member' must",
+        ),
+        (durable(handler="notes.Hear"), "event handler 'notes.Hear' must be"),
     ],
 )
 def test_what_a_plugin_names_carries_its_name(hooks: dict[str, Any], says: str) -> None:
     assert says in load(installed("notes", plugin("notes", **hooks))).problems[0].message
 
 
-@pytest.mark.parametrize("hooks", [action("notes:note.read"), role("notes_editor"), entity("x/notes/notes")])
+@pytest.mark.parametrize(
+    "hooks", [action("notes:note.read"), role("notes_editor"), entity("x/notes/notes"), durable()]
+)
 def test_names_that_carry_the_plugins_name_are_fine(hooks: dict[str, Any]) -> None:
     assert load(installed("notes", plugin("notes", **hooks))).problems == ()
 
@@ -415,6 +400,20 @@ def test_names_that_carry_the_plugins_name_are_fine(hooks: dict[str, Any]) -> No
 def test_core_keeps_rules_of_its_own(hooks: dict[str, Any], says: str) -> None:
     found = Loader(core_version="0.1.0").load([], [], builtin=plugin("core", **hooks)())
     assert says in found.problems[0].message
+
+
+class Explosive:
+    meta: ClassVar[PluginMeta] = PluginMeta(name="odd", summary="")
+
+    @property
+    def computor_thing(self) -> Any:
+        raise SystemExit(4)
+
+
+def test_a_plugin_object_that_ends_the_process_is_a_problem_like_any_other() -> None:
+    found = load(installed("odd", Explosive), installed("good", plugin("good")))
+    assert [problem.plugin for problem in found.problems] == ["odd"]
+    assert state(found, "good") is PluginState.ACTIVE
 
 
 def test_a_plugin_has_one_lineage() -> None:
@@ -437,16 +436,6 @@ def git(kind: str) -> list[GitHostRegistration]:
     [
         ({"storage_backends": storage("s3")}, {"storage_backends": storage("s3")}, "storage type 's3'"),
         (
-            {"workflows": [WorkflowRegistration("w", 1, "a:b")]},
-            {"workflows": [WorkflowRegistration("w", 1, "c:d")]},
-            "workflow 'w@1'",
-        ),
-        (
-            {"workflows": [StepRegistration("s", "a:b")]},
-            {"workflows": [StepRegistration("s", "a:b")]},
-            "step 's'",
-        ),
-        (
             {"routers": router(kind="asgi", mount="/git")},
             {"routers": router(kind="asgi", mount="/git")},
             "mount '/git'",
@@ -463,6 +452,37 @@ def test_a_name_claimed_twice_names_both_distributions(
     assert what in message
     assert "one (dist-one)" in message
     assert "two (dist-two)" in message
+
+
+@pytest.mark.parametrize(
+    ("registration", "what"),
+    [
+        (
+            WorkflowRegistration("submission.test", 1, "c:d"),
+            "workflow 'submission.test@1' is registered by both",
+        ),
+        (WorkflowRegistration("submission.test", 3, "c:d"), "workflow 'submission.test' belongs to core"),
+        (StepRegistration("submission.settle", "c:d"), "step 'submission.settle' is registered by both core"),
+    ],
+)
+def test_nobody_takes_over_what_is_anothers_however_they_are_called(registration: Any, what: str) -> None:
+    core = plugin(
+        "core",
+        workflows=[
+            WorkflowRegistration("submission.test", 1, "a:b"),
+            StepRegistration("submission.settle", "a:b"),
+        ],
+    )
+    item = installed("submission", plugin("submission", workflows=[registration]))
+    found = Loader(core_version="0.1.0").load(["submission"], [item], builtin=core())
+    assert state(found, "submission") is PluginState.CONFLICT
+    assert what in found.problems[0].message
+    assert "submission (dist-submission)" in found.problems[0].message
+
+
+def test_a_plugin_may_have_several_versions_of_a_workflow() -> None:
+    versions = [WorkflowRegistration("notes.tidy", number, "a:b") for number in (1, 2)]
+    assert load(installed("notes", plugin("notes", workflows=versions))).problems == ()
 
 
 def test_a_plugin_that_registers_a_name_twice_is_refused() -> None:
@@ -501,73 +521,3 @@ def test_one_error_lists_every_problem() -> None:
 def test_each_application_has_plugin_objects_of_its_own() -> None:
     item = installed("attic", plugin("attic"))
     assert load(item).active[0].plugin is not load(item).active[0].plugin
-
-
-# --- tables -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def models(request: pytest.FixtureRequest) -> Iterator[types.ModuleType]:
-    """A module that maps nothing yet; tables that a test adds are taken away again."""
-    from computor_core.model import Base
-
-    module = types.ModuleType("test_plugin_loader_models")
-    sys.modules[module.__name__] = module
-    before = set(Base.metadata.tables)
-    yield module
-    del sys.modules[module.__name__]
-    for name in set(Base.metadata.tables) - before:
-        Base.metadata.remove(Base.metadata.tables[name])
-
-
-def table(name: str, owner: str, ondelete: str | None) -> None:
-    import sqlalchemy as sa
-
-    from computor_core.model import Base
-
-    sa.Table(
-        name,
-        Base.metadata,
-        sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column("user_id", sa.ForeignKey("user.id", ondelete=ondelete)),
-        info={"owner": owner},
-    )
-
-
-def with_tables(models: types.ModuleType) -> PluginSet:
-    registration = MigrationRegistration(package="p.migrations", models=models.__name__)
-    return load(installed("notes", plugin("notes", migrations=[registration])))
-
-
-@pytest.mark.parametrize("ondelete", ["CASCADE", "SET NULL", "set null"])
-def test_tables_with_harmless_foreign_keys_are_fine(models: types.ModuleType, ondelete: str) -> None:
-    table("notes_note", "notes", ondelete)
-    assert with_tables(models).problems == ()
-
-
-@pytest.mark.parametrize("ondelete", [None, "RESTRICT", "NO ACTION"])
-def test_a_foreign_key_that_could_block_a_delete_is_refused(
-    models: types.ModuleType, ondelete: str | None
-) -> None:
-    table("notes_note", "notes", ondelete)
-    assert "must be ON DELETE CASCADE or SET NULL" in with_tables(models).problems[0].message
-
-
-def test_a_table_must_carry_the_prefix(models: types.ModuleType) -> None:
-    table("note", "notes", "CASCADE")
-    assert "table 'note' must begin with 'notes_'" in with_tables(models).problems[0].message
-
-
-def test_a_lineage_without_tables_is_refused(models: types.ModuleType) -> None:
-    assert "maps no table" in with_tables(models).problems[0].message
-
-
-def test_tables_without_a_lineage_are_refused(models: types.ModuleType) -> None:
-    table("notes_note", "notes", "CASCADE")
-    assert "registers no migrations" in load(installed("notes", plugin("notes"))).problems[0].message
-
-
-def test_models_that_cant_be_imported_are_told() -> None:
-    registration = MigrationRegistration(package="p", models="surely.not.there")
-    found = load(installed("notes", plugin("notes", migrations=[registration])))
-    assert "its models 'surely.not.there' can't be imported" in found.problems[0].message

@@ -23,7 +23,7 @@ from computor_core.plugin_api.providers.storage import (
     StorageCapability,
 )
 from computor_core.plugins import opening
-from computor_core.plugins.doors import Doors
+from computor_core.plugins.doors import Doors, open_doors
 from computor_core.plugins.guard import guard
 from computor_core.plugins.opening import CONTRACTS, open_all, open_instance
 from computor_core.plugins.providers import Providers
@@ -56,6 +56,16 @@ class Box(StorageBackend):
         yield BlobInfo("0" * 64, 0)
 
 
+class Streaming(Box):
+    @asynccontextmanager
+    async def open(self, request: OpenBlob) -> AsyncIterator[AsyncIterator[bytes]]:  # type: ignore[override]
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first"
+            yield b"second"
+
+        yield chunks()
+
+
 class Memory(Cache):
     async def set(self, entry: SetEntry) -> None:
         return None
@@ -85,6 +95,12 @@ async def hanging(settings: object, context: AppContext) -> AsyncIterator[Box]:
 
 
 @asynccontextmanager
+async def leaving(settings: object, context: AppContext) -> AsyncIterator[Box]:
+    yield Box()
+    raise SystemExit(3)
+
+
+@asynccontextmanager
 async def wrong(settings: object, context: AppContext) -> AsyncIterator[object]:
     yield Memory()
 
@@ -92,7 +108,7 @@ async def wrong(settings: object, context: AppContext) -> AsyncIterator[object]:
 @pytest.fixture(autouse=True)
 def factories() -> Iterator[None]:
     module = types.ModuleType(MODULE)
-    for factory in (sound, away, broken, hanging, wrong):
+    for factory in (sound, away, broken, hanging, leaving, wrong):
         setattr(module, factory.__name__, factory)
     sys.modules[MODULE] = module
     yield
@@ -147,6 +163,32 @@ async def test_an_instance_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatc
     async with AsyncExitStack() as stack:
         with pytest.raises(PluginError, match="didn't come up within"):
             await open_instance(stack, instance("hanging"), CONTEXT)
+
+
+async def test_a_provider_that_ends_the_process_when_it_is_loaded_is_a_failure_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaves_at_once.py").write_text("raise SystemExit(9)")
+    monkeypatch.syspath_prepend(tmp_path)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(PluginError, match=r"can't be opened: SystemExit: 9 .*leaves_at_once\.py, line 1"):
+            await open_instance(stack, instance("leaves_at_once:open"), CONTEXT)
+
+
+async def test_a_provider_that_cant_be_closed_is_named() -> None:
+    with pytest.raises(PluginError, match=r"storage instance 'default' .* can't be closed: SystemExit: 3"):
+        async with AsyncExitStack() as stack:
+            await open_instance(stack, instance("leaving"), CONTEXT)
+
+
+async def test_what_went_wrong_before_the_closing_comes_first() -> None:
+    async def fail() -> None:
+        async with AsyncExitStack() as stack:
+            await open_instance(stack, instance("sound"), CONTEXT)
+            raise LookupError("the caller's own")
+
+    with pytest.raises(LookupError, match="the caller's own"):
+        await fail()
 
 
 async def test_all_failures_are_told_together() -> None:
@@ -220,6 +262,30 @@ async def test_the_guard_watches_a_method_that_was_taken_before_the_unit() -> No
     assert box.calls == ["put"]
 
 
+async def test_an_iterator_that_was_taken_before_the_unit_stops_inside_it() -> None:
+    listed = guard(Box(), "storage", "default").list()
+    token = in_unit_of_work.set(True)
+    with pytest.raises(RuntimeError, match="storage instance 'default': list was called inside a unit"):
+        await anext(listed)
+    in_unit_of_work.reset(token)
+    assert (await anext(listed)).size == 0
+
+
+async def test_a_stream_is_guarded_when_it_is_opened_and_when_it_is_read() -> None:
+    guarded = guard(Streaming(), "storage", "default")
+    opened = guarded.open(OpenBlob("0" * 64))
+    token = in_unit_of_work.set(True)
+    with pytest.raises(RuntimeError, match="open was called inside a unit of work"):
+        await opened.__aenter__()
+    in_unit_of_work.reset(token)
+    async with guarded.open(OpenBlob("0" * 64)) as stream:
+        assert await anext(stream) == b"first"
+        token = in_unit_of_work.set(True)
+        with pytest.raises(RuntimeError, match="open was called inside a unit of work"):
+            await anext(stream)
+        in_unit_of_work.reset(token)
+
+
 async def test_caches_and_buses_may_be_called_anywhere(unit: None) -> None:
     memory = Memory()
     assert guard(memory, "cache", "default") is memory
@@ -258,5 +324,5 @@ def test_doors_are_shut_until_the_application_has_started(tmp_path: Path) -> Non
     doors = Doors()
     with pytest.raises(RuntimeError, match="once the application has started"):
         _ = doors.pushes
-    doors.lead_to(cast("Any", types.SimpleNamespace(pushes="receiver")))
+    open_doors(doors, cast("Any", types.SimpleNamespace(pushes="receiver")))
     assert cast("Any", doors.pushes) == "receiver"

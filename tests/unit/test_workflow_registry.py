@@ -155,10 +155,16 @@ def test_broken_implementations_are_listed_at_once() -> None:
     with pytest.raises(PluginError) as refused:
         registry.load_steps()
     assert refused.value.details["problems"] == [
-        "step registry.work: No module named 'sample_registry.absent'",
+        "step registry.work: ModuleNotFoundError: No module named 'sample_registry.absent'",
         "step registry.settle: sample_registry.steps:nothing can't be called",
     ]
 
 
 def test_the_samples_are_complete() -> None:
     WorkflowRegistry(samples.workflows(), samples.steps()).load_steps()
+
+
+def test_a_definition_that_cant_be_loaded_isnt_held_against_its_steps() -> None:
+    absent = WorkflowRegistration("registry.flow", 1, "sample_registry.definition:absent")
+    (problem,) = problems([absent], [WORK, SETTLE])
+    assert "has no attribute 'absent'" in problem

@@ -107,6 +107,16 @@ async def test_what_another_attempt_cant_mend_is_final(error: Exception) -> None
     assert (caught.retryable, caught.failure.code) == (False, error.code)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_a_step_that_ends_the_process_has_failed(error: BaseException) -> None:
+    async def work(ctx: StepContext, request: int) -> int:
+        raise error
+
+    caught = await failed(work)
+    assert (caught.retryable, caught.failure.code) == (True, "step_unexpected")
+    assert caught.failure.message == f"{type(error).__name__} was raised"
+
+
 @pytest.mark.parametrize("error", [ConflictError("busy"), ProviderUnavailableError("away"), LookupError("?")])
 async def test_anything_else_is_tried_again(error: Exception) -> None:
     async def work(ctx: StepContext, request: int) -> int:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Sequence
-from typing import Protocol, TextIO, cast
+from typing import Protocol, cast
 
 GROUP = "computor.commands"
 """Entry-point group of commands."""
 
 USAGE = 2
 """Exit status of a wrong call."""
+
+CONFIGURATION = 78
+"""Exit status of a deployment that can't work as it is: EX_CONFIG of sysexits.h."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT."""
@@ -46,7 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 usage, 78 configuration, 130 interrupted, 1 anything else.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # while something is imported, too
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+
+
+def _dispatch(words: list[str]) -> int:
     if not words:
         sys.stderr.write(overview())
         return USAGE
@@ -114,11 +124,11 @@ def _run(entry: importlib.metadata.EntryPoint, words: list[str]) -> int:
         command = cast("_Command", entry.load())
     except ImportError as error:
         _print_error(
-            "command_unavailable",
+            "configuration",
             f"the command {entry.name!r} of {_owner(entry)} can't be loaded: {error}",
             f"install {_owner(entry)} with its dependencies",
         )
-        return 1
+        return CONFIGURATION
     return _invoke(command, f"computor {entry.name}", words)
 
 
@@ -127,22 +137,31 @@ def _invoke(command: _Command, name: str, words: list[str]) -> int:
 
     try:
         result = command.main(args=words, prog_name=name, standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help says what it takes" if context is not None else None
+        code = "usage" if isinstance(error, click.UsageError) else "error"
+        _report(words, error, code, error.format_message(), hint)
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
     except Exception as error:
         if not explains_itself(error):
             raise  # a defect: its traceback is the report
         failure = cast("_Failure", error)
-        if "--json" in words:
-            _print_json(failure)
-        else:
-            _print_error(failure.code, failure.message, failure.hint)
+        _report(words, error, failure.code, failure.message, failure.hint)
         return failure.exit_status
     return result if isinstance(result, int) else 0
+
+
+def _report(words: list[str], error: Exception, code: str, message: str, hint: str | None) -> None:
+    if "--json" in words:
+        _print_json(code, message, hint, getattr(error, "details", {}))
+    else:
+        _print_error(code, message, hint)
 
 
 def explains_itself(error: Exception) -> bool:
@@ -150,18 +169,16 @@ def explains_itself(error: Exception) -> bool:
     return all(hasattr(error, name) for name in ("code", "message", "hint", "exit_status"))
 
 
-def _print_error(code: str, message: str, hint: str | None, *, stream: TextIO | None = None) -> None:
-    out = stream or sys.stderr
-    out.write(f"error [{code}]: {message}\n")
+def _print_error(code: str, message: str, hint: str | None) -> None:
+    sys.stderr.write(f"error [{code}]: {message}\n")
     if hint:
-        out.write(f"hint: {hint}\n")
+        sys.stderr.write(f"hint: {hint}\n")
 
 
-def _print_json(failure: _Failure) -> None:
+def _print_json(code: str, message: str, hint: str | None, details: object) -> None:
     import json  # here, not above: only --json needs it
 
-    details = getattr(failure, "details", {})
-    error = {"code": failure.code, "message": failure.message, "hint": failure.hint, "details": details}
+    error = {"code": code, "message": message, "hint": hint, "details": details}
     sys.stdout.write(json.dumps({"error": error}, indent=2, default=str) + "\n")
 
 

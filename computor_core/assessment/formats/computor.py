@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from computor_core.assessment.formats.meta_yaml import KNOWN_KEYS, Meta, normalise_version
 from computor_core.assessment.formats.test_yaml import read_groups
 from computor_core.assessment.formats.yaml_source import KeyPath, Source, SourceError, read_yaml
-from computor_core.assessment.model import PytestGroup, TestSpec
+from computor_core.assessment.model import TestSpec
 from computor_core.errors import FieldProblem, InvalidError
 from computor_core.plugin_api.providers.formats import (
     Diagnostic,
@@ -276,11 +276,23 @@ class _Reading:
         except ValidationError as error:
             self._report_spec(error, source, places)
             return None
-        unit_groups = [group for group in spec.groups if isinstance(group, PytestGroup)]
-        for unit in (case.test for group in unit_groups for case in group.cases):
-            if unit.partition("::")[0] not in tests:
-                self._error("missing_file", f"{unit} is in no file of testFiles", TEST)
+        for case in spec.unit_tests:
+            if case.file not in tests:
+                self._error("missing_file", f"{case.test} is in no file of testFiles", TEST)
+        self._warn_of_shared_files(spec)
         return spec.model_copy(update={"test_tree": _digest(spec, files)})
+
+    def _warn_of_shared_files(self, spec: TestSpec) -> None:
+        """Files without tests are there in every phase: what only hidden tests read isn't hidden in them."""
+        if len({case.visibility for case in spec.unit_tests}) < 2:
+            return
+        with_tests = {case.file for case in spec.unit_tests}
+        for path in spec.test_files:
+            if path not in with_tests and PurePosixPath(path).name != "conftest.py":
+                message = (
+                    "submissions can read it during visible tests, too: keep what hidden tests expect out"
+                )
+                self._say(Severity.WARNING, "shared_test_file", message, path)
 
     def _report_spec(
         self, error: ValidationError, source: Source, places: dict[tuple[Any, ...], KeyPath]

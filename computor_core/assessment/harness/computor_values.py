@@ -8,12 +8,17 @@ Everything else is an object with one key, the tag: ``{"tuple": […]}``, ``{"se
 "repr"]}``: it can be shown, never compared. So no ``__eq__`` of a student's class ever takes part
 in a comparison.
 
+What is decoded may have been written by anybody, so decoding costs time in proportion to the text:
+numbers have a limited number of digits, a fraction has no exponent, and whoever reads answers
+decodes with ``hashed=False``, since integers can be chosen that all collide in a hash table.
+
 Python 3.8 and the standard library are enough: the same file runs inside the sandbox.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,6 +27,10 @@ MAX_ITEMS = 200_000
 MAX_TEXT = 1_000_000
 MAX_BITS = 10_000
 _REPR = 200
+_DIGITS = 3_011  # of an integer with MAX_BITS bits
+_FRACTION = re.compile("-?[0-9]{1,3011}(/[0-9]{1,3011})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,3011}(\.[0-9]{1,3011})?(E[+-][0-9]{1,18})?")
+_NO_DECIMALS = ("NaN", "Infinity", "-Infinity")
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
@@ -45,11 +54,37 @@ class Other:
         return self.text
 
 
-class _Budget:
-    """How many items may still be met."""
+class Unhashed:
+    """A set, frozenset or dictionary that was decoded without hashing any of its elements.
 
-    def __init__(self) -> None:
+    Attributes:
+        kind: ``set``, ``frozenset`` or ``dict``.
+        items: The elements, or ``(key, value)`` pairs, by a text that tells the element or key apart
+            from all others, its type included.
+    """
+
+    def __init__(self, kind: str, items: dict[str, object]) -> None:
+        self.kind = kind
+        self.items = items
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if self.kind == "dict":
+            pairs = [item for item in self.items.values() if isinstance(item, tuple)]
+            return "{" + ", ".join(f"{key!r}: {value!r}" for key, value in pairs) + "}"
+        if not self.items:
+            return f"{self.kind}()"
+        elements = "{" + ", ".join(map(repr, self.items.values())) + "}"
+        return elements if self.kind == "set" else f"{self.kind}({elements})"
+
+
+class _Budget:
+    """How many items may still be met, and whether their elements may be hashed."""
+
+    def __init__(self, *, hashed: bool = True) -> None:
         self.items = MAX_ITEMS
+        self.hashed = hashed
 
     def take(self, depth: int) -> None:
         self.items -= 1
@@ -88,8 +123,19 @@ def _encode(value: object, budget: _Budget, depth: int) -> object:
     if isinstance(value, (bytes, bytearray)) and kind in (bytes, bytearray):
         return {"bytes": value.hex()}
     if kind in (Decimal, Fraction):
-        return {kind.__name__.lower(): str(value)}
+        return _encode_exact(value)
     return {"other": [kind.__name__[:_REPR], _short_repr(value)]}
+
+
+def _encode_exact(value: object) -> object:
+    if isinstance(value, Decimal):
+        if len(value.as_tuple().digits) > _DIGITS:
+            raise EncodingError("the decimal has too many digits")
+        return {"decimal": str(value)}
+    assert isinstance(value, Fraction)  # noqa: S101 - it is one of the two
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+        raise EncodingError("the fraction has too many digits")
+    return {"fraction": str(value)}
 
 
 def _encode_container(value: object, budget: _Budget, depth: int) -> object:
@@ -108,17 +154,26 @@ def _short_repr(value: object) -> str:
         return f"<its repr raised {type(error).__name__}>"
 
 
-def decode(data: object) -> object:
+def decode(data: object, *, hashed: bool = True) -> object:
     """Decode what :func:`encode` made.
+
+    Args:
+        data: JSON.
+        hashed: Whether sets, frozensets and dictionaries are Python's own; else they come as
+            :class:`Unhashed`, in time that no choice of elements can stretch.
 
     Raises:
         EncodingError: It isn't in the encoding, or too big.
     """
-    return _decode(data, _Budget(), 0)
+    return _decode(data, _Budget(hashed=hashed), 0)
 
 
 def _decode(data: object, budget: _Budget, depth: int) -> object:
     budget.take(depth)
+    if isinstance(data, int) and data.bit_length() > MAX_BITS:
+        raise EncodingError("the integer is too big")
+    if isinstance(data, str) and len(data) > MAX_TEXT:
+        raise EncodingError("the text is too long")
     if data is None or isinstance(data, (bool, int, float, str)):
         return data
     if isinstance(data, list):
@@ -129,7 +184,7 @@ def _decode(data: object, budget: _Budget, depth: int) -> object:
     try:
         return _decode_tagged(str(tag), content, budget, depth)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise EncodingError(f"not an encoded {tag}") from error
+        raise EncodingError(f"not an encoded {str(tag)[:_REPR]}") from error
 
 
 def _decode_tagged(tag: str, content: object, budget: _Budget, depth: int) -> object:
@@ -138,30 +193,73 @@ def _decode_tagged(tag: str, content: object, budget: _Budget, depth: int) -> ob
             raise EncodingError(f"not an encoded {tag}")
         return _decode_text(tag, content)
     if not isinstance(content, list):
-        raise EncodingError(f"not an encoded {tag}")
+        raise EncodingError(f"not an encoded {tag[:_REPR]}")
     if tag == "dict":
-        pairs = [[_decode(part, budget, depth + 1) for part in pair] for pair in content]
-        return {key: item for key, item in pairs}  # noqa: C416 - pairs of another length are refused
+        pairs = [tuple(_decode(part, budget, depth + 1) for part in pair) for pair in content]
+        if budget.hashed:
+            return {key: item for key, item in pairs}  # noqa: C416 - pairs of another length are refused
+        return Unhashed(tag, {_text_of(key): (key, item) for key, item in pairs})
     if tag == "other":
         type_name, text = content
         return Other(str(type_name), str(text))
     items = [_decode(item, budget, depth + 1) for item in content]
     if tag == "complex":
-        real, imaginary = (float(part) for part in items)  # type: ignore[arg-type]
+        real, imaginary = items
+        if not isinstance(real, (int, float)) or not isinstance(imaginary, (int, float)):
+            raise EncodingError("not an encoded complex")
         return complex(real, imaginary)
-    makers = {"tuple": tuple, "set": set, "frozenset": frozenset}
-    if tag not in makers:
+    if tag == "tuple":
+        return tuple(items)
+    if tag not in ("set", "frozenset"):
         raise EncodingError("not an encoded value")
-    return makers[tag](items)
+    if not budget.hashed:
+        return Unhashed(tag, {_text_of(item): item for item in items})
+    return set(items) if tag == "set" else frozenset(items)
 
 
 def _decode_text(tag: str, content: str) -> object:
     if tag == "bytes":
         return bytes.fromhex(content)
-    if tag == "decimal":
+    if tag == "decimal" and (content in _NO_DECIMALS or _DECIMAL.fullmatch(content)):
         return Decimal(content)
-    if tag == "fraction":
-        return Fraction(content) if len(content) <= 10_000 else Other("Fraction", content[:_REPR])
-    if content not in ("nan", "inf", "-inf"):
-        raise EncodingError("not an encoded float")
-    return float(content)
+    if tag == "fraction" and _FRACTION.fullmatch(content):
+        return Fraction(content)
+    if tag == "float" and content in ("nan", "inf", "-inf"):
+        return float(content)
+    raise EncodingError(f"not an encoded {tag}")
+
+
+def _text_of(value: object) -> str:
+    """A text that two values share when they are of the same type and equal, and only then.
+
+    Raises:
+        EncodingError: Values of its type can't be elements of a set.
+    """
+    kind = type(value).__name__
+    if isinstance(value, tuple):
+        parts = [_text_of(item) for item in value]
+    elif isinstance(value, Unhashed) and value.kind == "frozenset":
+        kind, parts = value.kind, sorted(value.items)
+    elif isinstance(value, complex):
+        return f"{kind}:{value.real + 0.0!r},{value.imag + 0.0!r}"
+    elif isinstance(value, float):
+        return f"{kind}:{value + 0.0!r}"  # which makes 0.0 of -0.0
+    elif isinstance(value, Decimal):
+        return f"{kind}:{_plain_decimal(value)}"
+    elif value is None or isinstance(value, (bool, int, str, bytes, Fraction)):
+        return f"{kind}:{value!r}"
+    else:
+        raise EncodingError("a list, set or dictionary is no element of a set and no key")
+    return f"{kind}:" + "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def _plain_decimal(value: Decimal) -> str:
+    """The same text for 1, 1.0 and 10E-1; context precision would round, so by its digits."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return str(value)
+    text = "".join(map(str, digits)).lstrip("0")
+    if not text:
+        return "0"
+    kept = text.rstrip("0")
+    return f"{'-' if sign else ''}{kept}E{exponent + len(text) - len(kept)}"

@@ -290,6 +290,35 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "account",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("auth_instance", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", types.UtcDateTime(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("updated_by", sa.Uuid(), nullable=True),
+        sa.Column("properties", types.JsonType, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["user.id"], name=op.f("fk_account__created_by"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["updated_by"], ["user.id"], name=op.f("fk_account__updated_by"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user.id"], name=op.f("fk_account__user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
+        sa.UniqueConstraint("auth_instance", "subject", name=op.f("uq_account__auth_instance_subject")),
+        sa.UniqueConstraint("auth_instance", "user_id", name=op.f("uq_account__auth_instance_user_id")),
+        info={"owner": "core"},
+    )
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account__user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "api_token",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -1387,6 +1416,9 @@ def upgrade() -> None:
         sa.Column("integrity", sa.String(length=16), nullable=True),
         sa.Column("points", types.PointsType, nullable=True),
         sa.Column("max_points", types.PointsType, nullable=True),
+        sa.Column("visible_verdict", sa.String(length=32), nullable=True),
+        sa.Column("visible_points", types.PointsType, nullable=True),
+        sa.Column("visible_max_points", types.PointsType, nullable=True),
         sa.Column("message", sa.String(length=4096), nullable=False),
         sa.Column("output", sa.Text(), nullable=False),
         sa.Column("sections", types.JsonType, nullable=False),
@@ -1642,6 +1674,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_api_token__user_id"))
 
     op.drop_table("api_token")
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account__user_id"))
+
+    op.drop_table("account")
     with op.batch_alter_table("workflow_signal", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_workflow_signal__undelivered",

@@ -22,7 +22,6 @@ class AuthCapability(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a capability's name
     SET_PASSWORD = "set_password"  # noqa: S105 - a capability's name
     REDIRECT = "redirect"
-    REFRESH = "refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ class Identity:
 
     Attributes:
         subject: The provider's stable id of the person.
-        user_id: Our user where the provider keeps accounts itself, else None (core links it).
+        user_id: Our user where the provider keeps accounts itself, else None: core then goes by the
+            subject, and links one that it sees for the first time to the user with the address.
         email: Address as the provider tells it.
         email_verified: Whether the provider vouches for the address; never linked otherwise.
         given_name, family_name: As the provider tells them.

@@ -70,6 +70,8 @@ class EventBus(Provider):
     def subscribe(self, request: Subscribe) -> AbstractAsyncContextManager[AsyncIterator[Wake]]:
         """Listen while the block is open; what is published after entering arrives.
 
+        With the block the iterator ends, and what it hasn't handed out is dropped.
+
         Raises:
             ProviderInvalidError: No topic, a malformed one, or a backlog below 1.
             ProviderUnavailableError: On entering or while iterating: the bus is away.

@@ -33,6 +33,16 @@ def in_session(principal: Principal) -> tuple[UUID, UUID]:
     return principal.user_id, principal.session_id
 
 
+def refuse_api_token(principal: Principal) -> None:
+    """Require that the caller didn't come with an API token.
+
+    Raises:
+        ForbiddenError: It did.
+    """
+    if principal.api_token_id is not None or principal.scopes is not None:
+        raise ForbiddenError("an API token sets no credentials", hint="sign in and do it in the session")
+
+
 async def require_live(app: Computor, work: ReadUnit) -> None:
     """Require that the caller's session is live, in this very unit.
 

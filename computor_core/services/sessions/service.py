@@ -18,6 +18,7 @@ from computor_core.services.sessions import tokens
 from computor_core.services.sessions.api_tokens import ApiTokenService
 from computor_core.services.sessions.credentials import CredentialStore
 from computor_core.services.sessions.limits import SignInLimiter
+from computor_core.services.sessions.linking import user_of
 from computor_core.services.sessions.policy import SessionPolicy
 from computor_core.services.sessions.presence import in_session, refused, require_live
 
@@ -124,13 +125,11 @@ class SessionService:
             InvalidError: No such provider instance.
             CapabilityNotSupportedError: The provider takes no passwords.
         """
-        name, provider = self._provider(instance)
+        name, provider = self.provider(instance)
         await self._limiter.charge(login, device.address)
         identity = await provider.sign_in(PasswordSignIn(login, password, device.address))
-        if identity.user_id is None:
-            # Linking identities of other providers needs an account that an administrator made.
-            raise AuthenticationError("no account here belongs to this identity")
-        return await self.begin(identity.user_id, instance=name, device=device, request_id=request_id)
+        user_id = identity.user_id or await user_of(self._app, name, identity, request_id=request_id)
+        return await self.begin(user_id, instance=name, device=device, request_id=request_id)
 
     async def begin(
         self, user_id: UUID, *, instance: str, device: Device, request_id: str = ""
@@ -191,7 +190,7 @@ class SessionService:
             instance = (await reading.connection.execute(statement)).scalar_one_or_none()
         if instance is None:
             raise refused()
-        _, provider = self._provider(instance)
+        _, provider = self.provider(instance)
         await provider.set_password(SetPassword(user_id, new, current))
         await self._end(principal, reason="password changed", keep=session_id, request_id=request_id)
 
@@ -318,9 +317,12 @@ class SessionService:
             self.credentials.forget(session_id=session_id)
         return len(ended)
 
-    # --------------------------------------------------------------------------------------
+    def provider(self, instance: str | None) -> tuple[str, AuthProvider]:
+        """A sign-in instance by its name, the default one for None; the name beside it.
 
-    def _provider(self, instance: str | None) -> tuple[str, AuthProvider]:
+        Raises:
+            InvalidError: No such instance.
+        """
         providers = self._app.providers
         name = instance or providers.default("auth")
         if name not in providers.names("auth"):

@@ -9,7 +9,12 @@ from uuid import UUID
 
 from computor_core.plugin_api.emails import email_key
 from computor_core.plugin_api.errors import AuthenticationError, TooManyRequestsError
-from computor_core.plugin_api.providers.auth import Identity, PasswordSignIn, SetPassword
+from computor_core.plugin_api.providers.auth import (
+    AuthCapability,
+    Identity,
+    PasswordSignIn,
+    SetPassword,
+)
 from computor_core.plugin_api.providers.base import Health, HealthState
 from computor_core.testing.auth_memory import MemoryAccount, MemoryAuth
 
@@ -26,6 +31,20 @@ class AuthMutant(MemoryAuth):
 
     rejected_by: ClassVar[str] = ""
     only: ClassVar[bool] = True
+
+
+class LetsEverybodyIn(AuthMutant):
+    """Proves whoever asks, and declares no more than passwords."""
+
+    rejected_by = "test_a_name_nobody_has_proves_nothing"
+    only = False
+    capabilities = frozenset({AuthCapability.PASSWORD})
+
+    async def sign_in(self, request: PasswordSignIn) -> Identity:
+        return Identity(subject=email_key(request.login), email=request.login)
+
+    async def set_password(self, request: SetPassword) -> None:
+        raise self.unsupported(AuthCapability.SET_PASSWORD)
 
 
 class AcceptsAnyPassword(AuthMutant):
@@ -280,6 +299,51 @@ class LogsPasswords(AuthMutant):
         return await super().sign_in(request)
 
 
+class OneSubjectForAll(AuthMutant):
+    """Names the directory where the person is meant."""
+
+    rejected_by = "test_two_people_have_two_subjects"
+
+    async def sign_in(self, request: PasswordSignIn) -> Identity:
+        return replace(await super().sign_in(request), subject="example.org")
+
+
+class ClaimsTooMuch(AuthMutant):
+    """Vouches for every address and puts everybody into a group."""
+
+    rejected_by = "test_an_identity_claims_no_more_than_is_known"
+
+    async def sign_in(self, request: PasswordSignIn) -> Identity:
+        return replace(await super().sign_in(request), email_verified=True, groups=("staff",))
+
+
+class SettingEndsLocks(AuthMutant):
+    """Starts everybody's count over when anybody's password is set."""
+
+    rejected_by = "test_setting_a_password_ends_no_other_lock"
+
+    async def set_password(self, request: SetPassword) -> None:
+        await super().set_password(request)
+        self.tries.clear()
+
+
+class TakesUndeclaredPasswords(AuthMutant):
+    """Signs people in by passwords without declaring it."""
+
+    rejected_by = "test_undeclared_passwords_are_refused"
+    capabilities = frozenset({AuthCapability.SET_PASSWORD})
+
+    async def sign_in(self, request: PasswordSignIn) -> Identity:
+        return Identity(subject=email_key(request.login))
+
+
+class SetsWithoutDeclaring(AuthMutant):
+    """Sets passwords without declaring it."""
+
+    rejected_by = "test_undeclared_setting_is_refused"
+    capabilities = frozenset({AuthCapability.PASSWORD})
+
+
 class IsNeverWell(AuthMutant):
     """Reports itself as down while it works."""
 
@@ -290,6 +354,7 @@ class IsNeverWell(AuthMutant):
 
 
 MUTANTS: tuple[type[AuthMutant], ...] = (
+    LetsEverybodyIn,
     AcceptsAnyPassword,
     AcceptsAnybodysPassword,
     AcceptsEmptyPassword,
@@ -311,5 +376,10 @@ MUTANTS: tuple[type[AuthMutant], ...] = (
     ChecksThePolicyTooLate,
     StumblesOverEndlessPasswords,
     LogsPasswords,
+    OneSubjectForAll,
+    ClaimsTooMuch,
+    SettingEndsLocks,
+    TakesUndeclaredPasswords,
+    SetsWithoutDeclaring,
     IsNeverWell,
 )

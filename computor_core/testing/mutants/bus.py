@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import ClassVar
 
@@ -78,6 +78,28 @@ class WaitsForListeners(BusMutant):
         await super().publish(wake)
 
 
+class KeepsFive(BusMutant):
+    """Has room for five messages whatever was asked for."""
+
+    rejected_by = "test_a_backlog_holds_what_was_asked_for"
+
+    @asynccontextmanager
+    async def subscribe(self, request: Subscribe) -> AsyncIterator[AsyncIterator[Wake]]:
+        async with super().subscribe(replace(request, backlog=min(request.backlog, 5))) as wakes:
+            yield wakes
+
+
+class KeepsSubscriptions(BusMutant):
+    """Goes on gathering messages for who has left."""
+
+    rejected_by = "test_a_subscription_ends_with_its_block"
+
+    @asynccontextmanager
+    async def subscribe(self, request: Subscribe) -> AsyncIterator[AsyncIterator[Wake]]:
+        stack = AsyncExitStack()
+        yield await stack.enter_async_context(super().subscribe(request))
+
+
 class LosesOrigins(BusMutant):
     """Doesn't say who published a message."""
 
@@ -104,6 +126,8 @@ MUTANTS: tuple[type[BusMutant], ...] = (
     ComparesPrefixes,
     DropsTheNewest,
     WaitsForListeners,
+    KeepsFive,
+    KeepsSubscriptions,
     LosesOrigins,
     AcceptsAnySubscription,
 )

@@ -42,15 +42,15 @@ class TakesEmptyForMissing(CacheMutant):
         return await super().get(key) or None
 
 
-class InvalidatesEverything(CacheMutant):
-    """Empties the cache when a tag is invalidated."""
+class InvalidatesTheUntagged(CacheMutant):
+    """Drops what has no tag along with what has the one that is invalidated."""
 
     rejected_by = "test_a_tag_ends_its_entries_and_no_others"
 
     async def invalidate(self, tag: str) -> None:
         await super().invalidate(tag)
-        self._entries.clear()
-        self._bytes = 0
+        for key in [key for key, entry in self._entries.items() if not entry.versions]:
+            self._drop(key)
 
 
 class Stampedes(CacheMutant):
@@ -76,7 +76,8 @@ class ServesWhatWasInvalidated(CacheMutant):
 
     async def get_or_compute(self, request: ComputeEntry, compute: Callable[[], Awaitable[bytes]]) -> bytes:
         value = await super().get_or_compute(request, compute)
-        await self.set(SetEntry(request.key, value, request.ttl, request.tags))
+        if request.tags:
+            await self.set(SetEntry(request.key, value, request.ttl, request.tags))
         return value
 
 
@@ -92,6 +93,38 @@ class ComputesOneAtATime(CacheMutant):
     async def get_or_compute(self, request: ComputeEntry, compute: Callable[[], Awaitable[bytes]]) -> bytes:
         async with self._only:
             return await super().get_or_compute(request, compute)
+
+
+class KeepsComputedForEver(CacheMutant):
+    """Ignores the time to live of what was computed."""
+
+    rejected_by = "test_what_was_computed_ends_with_its_time"
+
+    async def get_or_compute(self, request: ComputeEntry, compute: Callable[[], Awaitable[bytes]]) -> bytes:
+        if request.ttl > timedelta(0):
+            request = replace(request, ttl=timedelta(days=1))
+        return await super().get_or_compute(request, compute)
+
+
+class KeepsTags(CacheMutant):
+    """Adds an entry's tags to those of the one that it replaces."""
+
+    rejected_by = "test_a_replaced_entry_leaves_its_tags"
+
+    async def set(self, entry: SetEntry) -> None:
+        former = self._entries.get(entry.key)
+        tags = frozenset() if former is None else frozenset(former.versions)
+        await super().set(replace(entry, tags=entry.tags | tags))
+
+
+class DeletesCounters(CacheMutant):
+    """Has one key for an entry and a counter when it deletes."""
+
+    rejected_by = "test_deleting_an_entry_leaves_the_counter"
+
+    async def delete(self, key: str) -> bool:
+        self._counters.pop(key, None)
+        return await super().delete(key)
 
 
 class LosesIncrements(CacheMutant):
@@ -123,10 +156,13 @@ class KeepsWindowsOpen(CacheMutant):
 MUTANTS: tuple[type[CacheMutant], ...] = (
     KeepsForEver,
     TakesEmptyForMissing,
-    InvalidatesEverything,
+    InvalidatesTheUntagged,
     Stampedes,
     ServesWhatWasInvalidated,
     ComputesOneAtATime,
+    KeepsComputedForEver,
+    KeepsTags,
+    DeletesCounters,
     LosesIncrements,
     KeepsWindowsOpen,
 )

@@ -102,6 +102,20 @@ class NeverRetries(EngineMutant):
             self._resolve(replay, command.position, None, error.failure)
 
 
+class RetriesAtOnce(EngineMutant):
+    """Tries again without waiting."""
+
+    rejected_by = "test_the_next_attempt_waits_its_time"
+
+    class run_task(RunTask):  # noqa: N801
+        def _attempt_failed(
+            self, replay: Replay, command: Command, entry: OpenEntry, error: StepAttemptError
+        ) -> None:
+            super()._attempt_failed(replay, command, entry, error)
+            if entry.wake_at is not None:
+                entry.wake_at = self._now()
+
+
 class RetriesEverything(EngineMutant):
     """Tries again what its step declared to be final."""
 
@@ -217,6 +231,7 @@ MUTANTS: tuple[type[EngineMutant], ...] = (
     CancelsWhatHasEnded,
     ForgetsItsJournal,
     NeverRetries,
+    RetriesAtOnce,
     RetriesEverything,
     MakesKeysAnew,
     CallsFailureSuccess,

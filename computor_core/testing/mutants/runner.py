@@ -124,8 +124,8 @@ class LetsADaemonSurvive(RunnerMutant):
         report = await super().run(job)
         if any("os.setsid()" in part for phase in job.phases for part in phase.command):
             token = job.phases[0].command[-1].split('time.sleep(60)", "')[1].split('"')[0]
-            # It ends by itself a moment later, so that the mutant leaves nothing behind.
-            subprocess.Popen(["/bin/sh", "-c", "sleep 2; :", token]).poll()  # noqa: ASYNC220 - nobody waits
+            # It ends by itself soon, so that the mutant leaves nothing behind.
+            subprocess.Popen(["/bin/sh", "-c", "sleep 15; :", token]).poll()  # noqa: ASYNC220 - nobody waits
         return report
 
 

@@ -22,9 +22,11 @@ class StorageMutant(MemoryStorage):
 
     Attributes:
         rejected_by: Name of the one test that must fail.
+        streams: Whether it claims not to keep blobs in memory, which all mutants do.
     """
 
     rejected_by: ClassVar[str] = ""
+    streams: ClassVar[bool] = False
 
 
 class NotAtomic(StorageMutant):
@@ -94,13 +96,15 @@ class KeepsWhatWasCancelled(StorageMutant):
 
 
 class IgnoresTheExpectedDigest(StorageMutant):
-    """Stores whatever comes, though another digest was announced."""
+    """Stores whatever comes, though another digest was announced that isn't there yet."""
 
     rejected_by = "test_put_refuses_another_digest_and_keeps_nothing"
 
     async def put(self, request: PutBlob) -> BlobInfo:
         if request.sha256 is not None:
             self.check_key(request.sha256)
+        if request.sha256 in self.blobs:
+            return await super().put(request)
         return await super().put(replace(request, sha256=None))
 
 
@@ -120,6 +124,8 @@ class KeepsThePartBelowMaxBytes(StorageMutant):
         try:
             return await super().put(replace(request, content=noted()))
         except PayloadTooLargeError:
+            if request.sha256 is not None:
+                raise
             part = bytes(data[: request.max_bytes])
             self.blobs[hashlib.sha256(part).hexdigest()] = part
             raise
@@ -148,6 +154,36 @@ class RefusesExactlyMaxBytes(StorageMutant):
     async def put(self, request: PutBlob) -> BlobInfo:
         limit = None if request.max_bytes is None else request.max_bytes - 1
         return await super().put(replace(request, max_bytes=limit))
+
+
+class TrustsAnnouncedSizes(StorageMutant):
+    """Forgets the limit when the digest is announced."""
+
+    rejected_by = "test_max_bytes_holds_for_an_announced_digest_too"
+
+    async def put(self, request: PutBlob) -> BlobInfo:
+        if request.sha256 is not None:
+            request = replace(request, max_bytes=None)
+        return await super().put(request)
+
+
+class TrustsKnownDigests(StorageMutant):
+    """Accepts a digest that is there already without a look at the bytes."""
+
+    rejected_by = "test_an_announced_digest_is_checked_though_it_is_there"
+
+    async def put(self, request: PutBlob) -> BlobInfo:
+        known = self.blobs.get(request.sha256 or "")
+        if known is not None and request.max_bytes is None:
+            return BlobInfo(hashlib.sha256(known).hexdigest(), len(known))
+        return await super().put(request)
+
+
+class GathersWholeBlobs(StorageMutant):
+    """Says that it streams, and gathers a blob before it stores it."""
+
+    rejected_by = "test_memory_does_not_grow_with_the_blob"
+    streams = True
 
 
 class RangeIncludesItsEnd(StorageMutant):
@@ -315,6 +351,9 @@ MUTANTS: tuple[type[StorageMutant], ...] = (
     KeepsThePartBelowMaxBytes,
     ReadsOnBeyondMaxBytes,
     RefusesExactlyMaxBytes,
+    TrustsAnnouncedSizes,
+    TrustsKnownDigests,
+    GathersWholeBlobs,
     RangeIncludesItsEnd,
     AcceptsSenselessRanges,
     WholeBlobInsteadOfRange,

@@ -26,6 +26,7 @@ second = Step[int, int]("sample.second", timeout=minutes(1), retry=TOUGH)
 third = Step[int, int]("sample.third", timeout=minutes(1), retry=TOUGH)
 once = Step[int, int]("sample.once", timeout=minutes(1), retry=Retry(1))
 flaky = Step[Plan, int]("sample.flaky", timeout=minutes(1), retry=QUICK)
+patient = Step[Plan, int]("sample.patient", timeout=minutes(1), retry=Retry(2, initial=seconds(1)))
 fussy = Step[int, int]("sample.fussy", timeout=minutes(1), retry=QUICK)
 slow = Step[Plan, int]("sample.slow", timeout=minutes(5), retry=QUICK)
 hasty = Step[Plan, int]("sample.hasty", timeout=seconds(0.2), retry=Retry(2, initial=timedelta()))
@@ -72,6 +73,12 @@ async def try_flaky(ctx: WorkflowContext, plan: Plan) -> int:
     tried = await ctx.step(flaky, plan)
     await ctx.step(second, plan.amount)
     return tried
+
+
+@workflow("sample.patient", version=1, finalizer=settle)
+async def be_patient(ctx: WorkflowContext, plan: Plan) -> int:
+    """A step that is tried again after a second."""
+    return await ctx.step(patient, plan)
 
 
 @workflow("sample.compensate", version=1, finalizer=settle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol, cast
 
 from computor_core.plugin_api.errors import ProviderUnavailableError
@@ -26,6 +27,7 @@ def workflows() -> list[WorkflowRegistration]:
     targets = {
         "sample.chain": "chain",
         "sample.flaky": "try_flaky",
+        "sample.patient": "be_patient",
         "sample.compensate": "compensate",
         "sample.unlucky": "unlucky",
         "sample.broken": "broken",
@@ -60,8 +62,8 @@ def version(number: int) -> WorkflowRegistration:
 
 def steps() -> list[StepRegistration]:
     """All sample steps."""
-    names = """first second third once flaky fussy slow hasty silent beating meet deliver inflate swallow
-    clean_up note settle"""
+    names = """first second third once flaky patient fussy slow hasty silent beating meet deliver inflate
+    swallow clean_up note settle"""
     return [StepRegistration(f"sample.{name}", f"{_HERE}:{name}") for name in names.split()]
 
 
@@ -105,6 +107,14 @@ async def flaky(ctx: StepContext, plan: Plan) -> int:
     if ctx.attempt <= plan.fail_first:
         raise ProviderUnavailableError("not yet")
     await _enter(ctx, "did", plan.amount)
+    return ctx.attempt
+
+
+async def patient(ctx: StepContext, plan: Plan) -> int:
+    """Note the seconds on the system's monotonic clock; fail once, then return which attempt it is."""
+    await _enter(ctx, "began", time.monotonic())
+    if ctx.attempt == 1:
+        raise ProviderUnavailableError("not yet")
     return ctx.attempt
 
 

@@ -28,8 +28,3 @@ def test_arguments_are_left_alone(wide):
 def test_sizes_that_do_not_fit(function, wide):
     with pytest.raises(ValueError):
         function(wide, [[1, 2], [3, 4]][:1])
-
-
-@pytest.mark.parametrize(("n", "expected"), [(0, [[1, 0], [0, 1]]), (1, [[1, 1], [1, 0]]), (10, [[89, 55], [55, 34]])])
-def test_power(n, expected):
-    assert matrix.power([[1, 1], [1, 0]], n) == expected

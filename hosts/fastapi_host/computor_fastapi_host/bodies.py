@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -21,6 +22,8 @@ __all__ = ["Answer", "etag", "if_match", "parse_json", "parse_query", "read_json
 
 _Model = TypeVar("_Model", bound=BaseModel)
 JSON_TYPE = "application/json"
+_VERSION = re.compile(r"[0-9]{1,18}")
+"""A row's version in an entity tag; more digits than a 64-bit number has name none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def if_match(header: str | None) -> int | None:
         return None
     text = header.strip()
     number = text[1:-1]
-    if text[:1] != '"' or text[-1:] != '"' or not number.isdecimal() or not number.isascii():
+    if text[:1] != '"' or text[-1:] != '"' or _VERSION.fullmatch(number) is None:
         raise PreconditionFailedError(
             "If-Match names no version of this row", hint="send back the ETag of an earlier answer"
         )

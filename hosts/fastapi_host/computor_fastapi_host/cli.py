@@ -22,6 +22,7 @@ def serve(host: str | None, port: int | None, *, migrate: bool) -> None:
 
     The process ends in order at SIGINT and SIGTERM. Log lines go to standard error as JSON.
     """
+    from computor_core.app import Computor
     from computor_core.settings import load_settings
     from computor_fastapi_host.log import log_to
     from computor_fastapi_host.server import listen, serve_on, with_port
@@ -33,21 +34,10 @@ def serve(host: str | None, port: int | None, *, migrate: bool) -> None:
         settings = with_port(settings, address, listening.getsockname()[1])
         log_to(sys.stderr)
         if migrate:
-            asyncio.run(_upgrade())
+            for applied in asyncio.run(Computor.migrate(settings)):
+                click.echo(f"{applied.owner}: applied {applied.revision}")
 
         def tell() -> None:
             click.echo(f"Computor answers at {settings.public_url}")
 
         asyncio.run(serve_on(settings, listening, tell))
-
-
-async def _upgrade() -> None:
-    from computor_core.cli.deployment import opened_database, sound_deployment
-    from computor_core.db.host_lock import host_lock
-    from computor_core.migrations import runner
-
-    assembly = sound_deployment()
-    async with opened_database(assembly.settings) as database:
-        with host_lock(database):
-            for applied in await runner.upgrade(database, assembly.plugins.registries):
-                click.echo(f"{applied.owner}: applied {applied.revision}")

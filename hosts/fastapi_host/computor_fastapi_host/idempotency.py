@@ -72,7 +72,7 @@ class Claim:
     """A key on its way into the request's transaction; the unit's companion.
 
     Attributes:
-        caller: Whose key it is.
+        caller: Whose key it is: the user's, or the limited token's.
         route: Method and path.
         key: The caller's key.
         fingerprint: SHA-256 of what was asked for.
@@ -182,11 +182,16 @@ class Claim:
 
 
 def claim_for(principal: Principal, method: str, path: str, key: str, body: bytes) -> Claim:
-    """The claim of a request."""
+    """The claim of a request.
+
+    It belongs to the user, whose sessions may all do the same; that of a token with scopes belongs
+    to that token, which must not be given an answer that another credential was allowed to see.
+    """
+    caller = principal.name if principal.scopes is None else f"token:{principal.api_token_id}"
     route = f"{method} {path}"
     if len(route) > _LONGEST_ROUTE:
         route = f"{method} sha256:{hashlib.sha256(path.encode()).hexdigest()}"
-    return Claim(principal.name, route, key, hashlib.sha256(body).hexdigest())
+    return Claim(caller, route, key, hashlib.sha256(body).hexdigest())
 
 
 async def carry_out_once(

@@ -35,7 +35,8 @@ class JsonFormatter(logging.Formatter):
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        # ASCII alone: U+009B begins a terminal's control sequence, and U+2028 ends a line for some readers.
+        return json.dumps(line, default=str)
 
 
 def log_to(stream: TextIO, *, level: int = logging.INFO) -> None:

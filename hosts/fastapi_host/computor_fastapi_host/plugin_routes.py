@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from computor_core.errors import PluginError
 from computor_core.plugin_api.http import APIRouter, signed_in
-from computor_core.targets import load_target
+from computor_core.plugins.report import PluginProblem, plugin_error
+from computor_core.plugins.routes import build_router, router_problem
 from computor_fastapi_host.context import host_request
 
 if TYPE_CHECKING:
@@ -78,37 +79,31 @@ def add_plugin_routes(app: FastAPI, computor: Computor, *, body_bytes: int) -> I
         PluginError: A router can't be loaded, is of the wrong kind, or takes a path that is taken.
     """
     taken: dict[str, str] = {}
-    for (plugin, name), registered in computor.registries.routers.items():
+    problems: list[PluginProblem] = []
+    for (plugin, _name), registered in computor.registries.routers.items():
         registration = registered.registration
-        target = _load(computor, plugin, registration)
-        if registration.kind == "asgi":
-            path = _mount_path(plugin, registration, taken)
+        try:
+            target = build_router(registration, computor.context(plugin), computor.registries.actions)
+            path = _mount_path(registration, taken) if registration.kind == "asgi" else ""
+        except PluginError as error:
+            problems.append(router_problem(plugin, registered, error))
+            continue
+        if isinstance(target, APIRouter):
+            guards = [Depends(signed_in)] if registration.access == "session" else []
+            app.include_router(target, prefix=f"{_PREFIX}/{plugin}", dependencies=guards, tags=[plugin])
+        else:
+            taken[path] = plugin
             app.mount(path, _Mounted(target, path, registration.access, body_bytes))
             yield PluginMount(plugin, path, registration.access)
-            continue
-        if not isinstance(target, APIRouter):
-            raise PluginError(f"plugin {plugin}: the router {name!r} is no APIRouter")
-        guards = [Depends(signed_in)] if registration.access == "session" else []
-        app.include_router(target, prefix=f"{_PREFIX}/{plugin}", dependencies=guards, tags=[plugin])
+    if problems:
+        raise plugin_error(problems)
 
 
-def _load(computor: Computor, plugin: str, registration: RouterRegistration) -> ASGIApp | APIRouter:
-    build = load_target(registration.target)
-    if not callable(build):
-        raise PluginError(f"plugin {plugin}: {registration.target} can't be called")
-    built = build(computor.context(plugin))
-    if not callable(built):
-        raise PluginError(f"plugin {plugin}: the router {registration.name!r} can't be called")
-    routes: ASGIApp | APIRouter = built
-    return routes
-
-
-def _mount_path(plugin: str, registration: RouterRegistration, taken: dict[str, str]) -> str:
+def _mount_path(registration: RouterRegistration, taken: Mapping[str, str]) -> str:
     path = (registration.mount or "").rstrip("/")
     if not path.startswith("/") or path.count("/") != 1:
-        raise PluginError(f"plugin {plugin}: {registration.mount!r} is no top-level path to mount at")
+        raise PluginError(f"{registration.mount!r} is no top-level path to mount at")
     if path in _RESERVED or path in taken:
         owner = taken.get(path, "the host")
-        raise PluginError(f"plugin {plugin}: the path {path} belongs to {owner}")
-    taken[path] = plugin
+        raise PluginError(f"the path {path} belongs to {owner}")
     return path

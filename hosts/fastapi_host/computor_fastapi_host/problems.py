@@ -161,9 +161,7 @@ def as_computor_error(error: Exception) -> ComputorError:
     if isinstance(error, ComputorError):
         return error
     if isinstance(error, RequestValidationError):
-        if any(one["type"] == "json_invalid" for one in error.errors()):
-            return MalformedRequestError("the body isn't valid JSON")
-        return InvalidError("the request breaks a rule", fields=field_problems(error.errors(), strip=1))
+        return _of_validation(error)
     if isinstance(error, HTTPException):
         return _of_status(error.status_code, error.detail)
     if isinstance(error, DBAPIError) and _sqlstate(error).startswith(_DATA_EXCEPTION):
@@ -174,6 +172,18 @@ def as_computor_error(error: Exception) -> ComputorError:
     if _is_away(error):
         return UnavailableError("the database or a service is away for now", retry_after=_RETRY_SECONDS)
     return InternalError("something unexpected happened")
+
+
+def _of_validation(error: RequestValidationError) -> ComputorError:
+    """The same answers as the entities' own routes give."""
+    problems = error.errors()
+    if any(one["loc"][0] == "path" for one in problems):
+        return NotFoundError("there is no such row")
+    if isinstance(error.body, bytes):  # FastAPI leaves a body unparsed that doesn't say it is JSON
+        return UnsupportedMediaTypeError("the body must be JSON", hint="send content-type: application/json")
+    if any(one["type"] == "json_invalid" for one in problems):
+        return MalformedRequestError("the body isn't valid JSON")
+    return InvalidError("the request breaks a rule", fields=field_problems(problems, strip=1))
 
 
 def _of_status(status: int, detail: object) -> ComputorError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 import uvicorn
 
 from computor_core.app import Computor
+from computor_core.plugins.registries import SEAMS
 from computor_core.settings import Settings
+from computor_core.settings.absent import absences
 from computor_fastapi_host.app import create_app
 from computor_fastapi_host.errors import AddressUnavailableError
 from computor_fastapi_host.feed import Feed
@@ -19,6 +22,8 @@ from computor_fastapi_host.lifespan import lifespan
 from computor_fastapi_host.state import host_state
 
 __all__ = ["listen", "serve_on", "with_port"]
+
+_log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _SECONDS_TO_FINISH = 20
@@ -110,6 +115,8 @@ async def serve_on(settings: Settings, listening: socket.socket, started: Callab
         ComputorError: The application can't start; nothing was answered.
     """
     async with Computor(settings) as computor:
+        for absence in absences({seam for seam in SEAMS if computor.providers.names(seam)}):
+            _log.warning(absence)
         app = create_app(computor)
         async with lifespan(app):
             config = uvicorn.Config(

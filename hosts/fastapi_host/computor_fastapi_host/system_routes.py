@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
@@ -13,11 +12,10 @@ from pydantic_core import to_json
 from sqlalchemy import literal_column, select
 from starlette.responses import Response
 
-from computor_core.errors import AuthenticationError
 from computor_core.migrations.lineage import lineages
 from computor_core.migrations.state import states
-from computor_core.plugin_api.http import APIRouter
-from computor_core.plugin_api.principal import PrincipalKind, ScopeKind
+from computor_core.plugin_api.http import APIRouter, CurrentPrincipal, needs
+from computor_core.plugin_api.principal import ScopeKind
 from computor_core.plugin_api.providers.base import HealthState
 from computor_core.plugins.registries import SEAMS
 from computor_fastapi_host.access import PUBLIC
@@ -61,32 +59,13 @@ async def readyz(request: Request) -> Response:
     return Response(body, 200 if ready else 503, media_type="application/json")
 
 
-@router.get("/metrics", openapi_extra=PUBLIC)
-async def metrics(request: Request) -> Response:
-    """Counters for Prometheus, for a collector on this machine or one that may administer.
-
-    Raises:
-        AuthenticationError: The request comes from elsewhere, or through a proxy, and its caller
-            doesn't hold ``metrics.read``.
-    """
-    if not _is_local(request):
-        context = host_request(request)
-        principal = await context.principal()
-        if principal.kind is PrincipalKind.ANONYMOUS:
-            raise AuthenticationError("metrics need somebody who is signed in")
-        async with context.read(principal) as unit:
-            await context.app.access.require_at(unit, "metrics.read", ScopeKind.GLOBAL, None)
+@router.get("/metrics", openapi_extra=needs("metrics.read"))
+async def metrics(request: Request, principal: CurrentPrincipal) -> Response:
+    """Counters for Prometheus, for a collector with a token of somebody who holds ``metrics.read``."""
+    context = host_request(request)
+    async with context.read(principal) as unit:
+        await context.app.access.require_at(unit, "metrics.read", ScopeKind.GLOBAL, None)
     return Response(host_state(request.app).metrics.text(), media_type=CONTENT_TYPE)
-
-
-def _is_local(request: Request) -> bool:
-    # A proxy on this machine connects from here, too; what it forwards isn't local.
-    if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via")):
-        return False
-    try:
-        return ipaddress.ip_address(host_request(request).address).is_loopback
-    except ValueError:
-        return False
 
 
 async def _state(check: Awaitable[HealthState], name: str) -> HealthState:

@@ -27,6 +27,7 @@ from computor_core.model import User
 from computor_core.plugin_api.emails import email_key
 from computor_core.plugin_api.events import Event
 from computor_core.plugin_api.principal import Principal
+from computor_core.plugin_api.providers.auth import SetPassword
 from computor_core.plugin_api.providers.base import AppContext
 from computor_core.plugin_api.providers.git import PushReceiver
 from computor_core.plugins.registries import Registered, Registries
@@ -81,10 +82,12 @@ class LocalAccounts(AuthAccounts):
         self.core = core
         self.provider = self.local = provider
 
-    async def add(self, login: str) -> UUID:
+    async def add(self, login: str, password: str | None = None) -> UUID:
         user = User(email=login, email_key=email_key(login), given_name="Ada", family_name="Lovelace")
         async with self.core.uow(Principal.system("test")) as work:
             work.session.add(user)
+        if password is not None:
+            await self.provider.set_password(SetPassword(user.id, password))
         return user.id
 
     async def archive(self, user_id: UUID) -> None:

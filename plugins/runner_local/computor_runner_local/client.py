@@ -43,6 +43,11 @@ class Launcher:
         uid: Who it becomes when started as root.
         cgroups: Whether it may use control groups.
         log: Where its last words go.
+
+    Attributes:
+        cgroup_version: Version of the control groups that phases get, 0 for none.
+        cgroup_refusal: Why there are none.
+        unfiltered: Why the system calls of jobs aren't filtered; "" when they are.
     """
 
     def __init__(self, name: str, mount_point: Path, uid: int, *, cgroups: bool, log: logging.Logger) -> None:
@@ -56,6 +61,7 @@ class Launcher:
         self._reader: asyncio.Task[None] | None = None
         self.cgroup_version = 0
         self.cgroup_refusal = ""
+        self.unfiltered = ""
 
     async def run(self, job: JobRequest, stdin: Sequence[bytes]) -> Answer:
         """Run a job; cancelling ends every process of it before this returns.
@@ -128,6 +134,7 @@ class Launcher:
             raise ProviderUnavailableError("the launcher doesn't start", hint="see the runner's log")
         found = json.loads(greeting)
         self.cgroup_version, self.cgroup_refusal = found["cgroups"], found["refusal"]
+        self.unfiltered = found["unfiltered"]
 
     async def _log_errors(self, process: asyncio.subprocess.Process) -> None:
         if process.stderr is not None:

@@ -144,11 +144,19 @@ def collect_orphans(tmp_dir: Path) -> list[str]:
                 removed.append(str(group))
     for folder in sorted(tmp_dir.glob(f"{PREFIX}*")):
         # A name in a shared folder proves nothing: what isn't ours is left alone, links as well.
-        found = folder.lstat()
-        if is_orphan(folder.name) and stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            shutil.rmtree(folder)
-            removed.append(str(folder))
+        with contextlib.suppress(FileNotFoundError):
+            found = folder.lstat()
+            if is_orphan(folder.name) and stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                _remove_beside_others(folder)
+                removed.append(str(folder))
     return removed
+
+
+def _remove_beside_others(folder: Path) -> None:
+    """Remove a folder that another host, which starts at the same time, may be removing as well."""
+    while folder.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 def remove_groups(group: Path) -> None:

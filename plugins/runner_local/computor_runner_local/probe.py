@@ -34,6 +34,9 @@ kill -0 {pid} 2>/dev/null && echo "a host process is visible"
 (: > /usr/computor-probe) 2>/dev/null && echo "the system is writable"
 (: > /computor-probe) 2>/dev/null && echo "the root is writable"
 (: > written) || echo "the working directory isn't writable"
+while read -r name value; do
+    [ "$name" = Seccomp: ] && [ "$value" != 2 ] && echo "system calls aren't filtered"
+done 2>/dev/null </proc/self/status
 echo done
 """
 _NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts")
@@ -52,6 +55,7 @@ class Prober:
         folder: Makes a job's folder.
         path: PATH inside.
         cgroups: Whether phases get control groups.
+        unfiltered: Why system calls aren't filtered, "" when they are.
     """
 
     run: Runner
@@ -59,6 +63,7 @@ class Prober:
     folder: Callable[[str, Isolation], Path]
     path: str
     cgroups: Callable[[], bool]
+    unfiltered: Callable[[], str]
 
     async def level(self, level: Isolation, outside: Path, pid: int) -> str:
         """Why a level doesn't work; "" when it does.
@@ -70,6 +75,8 @@ class Prober:
         """
         if level is Isolation.BUBBLEWRAP and not self.system.bubblewrap:
             return "bubblewrap (bwrap) isn't installed"
+        if level is not Isolation.NONE and self.unfiltered():
+            return self.unfiltered()
         secret = secrets.token_hex(16)
         canary = outside / f"canary-{level.value}"
         canary.write_text(secret)

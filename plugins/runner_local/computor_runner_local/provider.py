@@ -104,7 +104,8 @@ class LocalRunner(TestRunner):
             found = await self.probe()
         except ProviderUnavailableError as error:
             return Health(HealthState.DOWN, error.message)
-        facts = {"isolation": found.isolation.value, **found.toolchains}
+        calls = f"not filtered: {self._launcher.unfiltered}" if self._launcher.unfiltered else "filtered"
+        facts = {"isolation": found.isolation.value, "system_calls": calls, **found.toolchains}
         if not found.isolation.at_least(self._minimum()):
             return Health(HealthState.DOWN, _too_weak(found, self._minimum()), facts)
         return Health(HealthState.OK, "", facts)
@@ -128,6 +129,7 @@ class LocalRunner(TestRunner):
             self._job_folder,
             self._path,
             lambda: self._launcher.cgroup_version > 0,
+            lambda: self._launcher.unfiltered,
         )
         refusals: dict[Isolation, str] = {}
         for level in self._levels:

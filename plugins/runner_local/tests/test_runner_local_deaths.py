@@ -2,9 +2,12 @@
 # ruff: noqa: ASYNC110, ASYNC240 - other processes make the conditions true; nothing else runs here
 
 import asyncio
+import errno
 import os
 import secrets
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -127,6 +130,22 @@ async def test_what_only_looks_like_ours_is_left_alone(work: Path, tmp_path_fact
     assert len(list(work.iterdir())) == 3
 
 
+async def test_two_hosts_may_collect_the_same_orphan(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    orphan = work / f"{PREFIX}1-1-0"
+    (orphan / "etc").mkdir(parents=True)
+    (orphan / "job").mkdir()
+    rmtree = shutil.rmtree
+
+    def somebody_else_is_faster(folder: Path) -> None:
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
+        (orphan / "etc").rmdir()
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "etc")
+
+    monkeypatch.setattr(shutil, "rmtree", somebody_else_is_faster)
+    await asyncio.to_thread(collect_orphans, work)
+    assert list(work.iterdir()) == []
+
+
 def test_a_used_again_process_id_is_told_apart() -> None:
     assert not is_orphan(own_name(0))
     started = start_time(os.getpid())
@@ -159,3 +178,26 @@ async def test_a_killed_supervisor_is_the_machine_s_fault(opened) -> None:
         with pytest.raises(ProviderUnavailableError):
             await running
         await until(lambda: processes_with(token) == [])
+
+
+WITHOUT_ITS_LAUNCHER = """
+import socket
+from computor_runner_local.launcher.supervisor import wait_and_serve
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+if {hands_over_a_job}:
+    host, connection = socket.socketpair()
+    socket.send_fds(ours, [b"job"], [connection.fileno()])
+    host.close()
+    connection.close()
+else:
+    theirs.send(b"idle")  # closing with something unread resets the connection
+ours.close()
+wait_and_serve(theirs, None, None, filtered=False)
+"""
+
+
+@pytest.mark.parametrize("hands_over_a_job", [True, False])
+def test_a_supervisor_whose_launcher_has_gone_ends_without_a_word(hands_over_a_job: bool) -> None:
+    script = WITHOUT_ITS_LAUNCHER.format(hands_over_a_job=hands_over_a_job)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "")

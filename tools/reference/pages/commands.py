@@ -56,7 +56,7 @@ def _below(words: str, command: click.Command) -> Iterator[tuple[str, click.Comm
 
 def _without_list(inventory: Inventory) -> click.Command:
     group = _as_command(_EXTENSIONS, inventory.commands[_EXTENSIONS].load())
-    return click.Command(_EXTENSIONS, help=group.help)
+    return click.Group(_EXTENSIONS, help=group.help)
 
 
 def _section(words: str, command: click.Command) -> list[str]:

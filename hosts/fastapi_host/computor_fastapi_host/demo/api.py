@@ -14,6 +14,11 @@ class DemoError(Exception):
     """A step of the demo failed."""
 
 
+def local_client() -> httpx.Client:
+    """A client for a host on this machine, which no proxy of the environment stands before."""
+    return httpx.Client(timeout=120, trust_env=False)
+
+
 @dataclass(slots=True)
 class Api:
     """A signed-in person (or nobody).

@@ -8,28 +8,40 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import httpx
 from rich.console import Console
 from rich.live import Live
 
+from computor_core.errors import UsageError
 from computor_fastapi_host.demo import people, play, server
 from computor_fastapi_host.demo.api import DemoError
-from computor_fastapi_host.demo.plan import Solution, solutions
-from computor_fastapi_host.demo.report import table
+from computor_fastapi_host.demo.folder import SETTINGS, taken
+from computor_fastapi_host.demo.invitation import invitation
+from computor_fastapi_host.demo.plan import LIST, Solution, solutions
+from computor_fastapi_host.demo.report import gradebook_table, progress, table
+
+FILE_WIDTH = 160
+"""Columns of what isn't printed on a terminal, so that a file says the same everywhere."""
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the run, with one JSON line, instead of serving on.")
-@click.option("--port", default=0, help="Port to serve on; 0 takes a free one.")
+@click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="TCP port to serve on; 0, the default, takes a free one.",
+)
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-data"),
     show_default=True,
-    help="Data folder; emptied at the start.",
+    help="Data folder: new, empty, or an earlier demo's, which is emptied.",
 )
 @click.option(
     "--library",
@@ -40,48 +52,58 @@ from computor_fastapi_host.demo.report import table
 )
 def demo(folder: Path, library: Path, port: int, *, once: bool) -> None:
     """Play a whole course: set up, submit, test, grade, refuse, and serve it."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    if not (library / LIST).is_file():
+        raise UsageError(f"{library} is no example library: it holds no {LIST}")
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
     try:
-        _run(console, folder.absolute(), library.absolute(), port, once=once)
+        with server.ended_by_signals(), taken(folder.absolute()):
+            _run(console, folder.absolute(), library.absolute(), port, once=once)
     except DemoError as error:
-        console.print(f"the demo failed: {error}", style="bold red", markup=False, highlight=False)
-        sys.exit(1)
+        _fail(str(error))
     except httpx.HTTPError as error:
-        console.print(f"the demo failed: no answer from the host ({error})", style="bold red", markup=False)
-        sys.exit(1)
+        _fail(f"no answer from the host ({error})")
+    except OSError as error:
+        _fail(str(error))
+
+
+def _fail(reason: str) -> NoReturn:
+    style = "bold red"
+    Console(stderr=True).print(f"the demo failed: {reason}", style=style, markup=False, highlight=False)
+    sys.exit(1)
 
 
 def _run(console: Console, folder: Path, library: Path, port: int, *, once: bool) -> None:
     begun = time.monotonic()
-    play.clean(folder)
     environment = {
-        "COMPUTOR_CONFIG": str(folder / "computor.toml"),
+        "COMPUTOR_CONFIG": str(folder / SETTINGS),
         "COMPUTOR_DATA_DIR": str(folder / "data"),
-        "COMPUTOR_SERVER__PORT": str(port or server.free_port()),
         "COMPUTOR_RUNNER__MINIMUM_ISOLATION": "auto",
     }
-    (folder / "computor.toml").write_text("# The demo's settings come from its environment.\n")
     admin_password = people.password()
     diagnosis = play.prepare(environment, admin_password)
     isolation, toolchains, refusals = _machine(diagnosis)
-    console.print(f"database migrated; isolation on this machine: {isolation}", highlight=False)
+    console.print(f"database migrated; isolation on this machine: {isolation}")
     if isolation == "none":
         for level, error in refusals.items():
-            console.print(f"  {level}: {error}", markup=False, highlight=False)
-    with server.serving(environment, int(environment["COMPUTOR_SERVER__PORT"]), folder / "host.log") as host:
-        console.print(f"serving on {host.base}", highlight=False)
+            console.print(f"  {level}: {error}", markup=False)
+    with server.serving(environment, port, folder / "host.log") as host:
+        console.print(f"serving on {host.base}")
         state = play.Play(host.base, library, folder / "clones", admin_password, console.print)
         state.summary.isolation = isolation
         play.set_up(state)
         planned = _planned(state, library, isolation, toolchains)
         _submit(console, state, planned)
         play.check_verdicts(state)
-        play.grade(state)
-        console.print("the tutor graded one submission, the lecturer published it")
-        play.read_gradebook(state)
+        graded = play.grade(state)
+        console.print(
+            f"the tutor gave {graded.student} {play.GRADE['points']} points for {graded.assignment},"
+            " the lecturer published them and reads the gradebook:\n"
+        )
+        console.print(gradebook_table(play.read_gradebook(state, graded)))
         play.refuse(state)
         console.print(f"{state.summary.refused} attempts to reach what isn't one's own were refused")
         _compare(state, _read_back(state))
+        console.print("a fresh process read everything back over HTTP")
         state.summary.seconds = time.monotonic() - begun
         if not once:
             _invite(console, state)
@@ -113,12 +135,15 @@ def _planned(state: play.Play, library: Path, isolation: str, toolchains: set[st
 
 
 def _submit(console: Console, state: play.Play, planned: list[Solution]) -> None:
-    with Live(console=console, refresh_per_second=4, vertical_overflow="visible") as live:
+    console.print(f"submitting {len(planned)} solutions by upload and git push, and testing each of them")
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
         for _row in play.submit_all(state, planned):
-            live.update(table(state.rows))
+            live.update(progress(state.rows, len(planned)))
         for _ in play.watch(state):
-            live.update(table(state.rows))
+            live.update(progress(state.rows, len(planned)))
+        live.update("")  # what is taller than the screen couldn't be wiped away at the end
     console.print()
+    console.print(table(state.rows))
 
 
 def _read_back(state: play.Play) -> dict[str, Any]:
@@ -157,13 +182,10 @@ def _compare(state: play.Play, found: dict[str, Any]) -> None:
 
 
 def _invite(console: Console, state: play.Play) -> None:
-    console.print(f"\nserving on {state.base}; API documents at {state.base}/docs; Ctrl-C ends")
-    console.print(
-        f"  administrator  {play.ADMIN_EMAIL}  {state.admin_password}", highlight=False, markup=False
-    )
-    for person in state.cast:
-        role = person.role.removeprefix("course:_")
-        console.print(f"  {role:13}  {person.email}  {person.password}", highlight=False, markup=False)
+    clones = {student.email: play.repository(state, student) for student in state.students}
+    console.print()
+    for line in invitation(state.base, state.admin_password, state.cast, clones):
+        console.print(line, markup=False, soft_wrap=True)  # a line that is to be copied stays one line
 
 
 def _serve_on(host: server.Server) -> None:

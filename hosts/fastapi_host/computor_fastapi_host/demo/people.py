@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from computor_fastapi_host.demo.api import Api
 
+ADMIN_EMAIL = "admin@example.org"
 STUDENTS = (("Ada", "Ahorn"), ("Ben", "Birke"), ("Cleo", "Cedar"), ("Dan", "Distel"), ("Eve", "Eibe"))
 
 

@@ -10,6 +10,9 @@ import yaml
 
 from computor_fastapi_host.demo.course import Assignment, folder_files
 
+LIST = "submissions.yaml"
+"""File of an example library that states what else is submitted, and the verdicts."""
+
 REFERENCE = "reference"
 HOSTILE = "hostile"
 
@@ -41,7 +44,7 @@ class Solution:
 def solutions(library: Path, assignments: list[Assignment]) -> list[Solution]:
     """All solutions for the given assignments, references first."""
     by_example = {assignment.identifier: assignment for assignment in assignments}
-    listed: list[dict[str, Any]] = yaml.safe_load((library / "submissions.yaml").read_text())
+    listed: list[dict[str, Any]] = yaml.safe_load((library / LIST).read_text())
     planned = [
         Solution(assignment, REFERENCE, _reference(library / identifier), "passed")
         for identifier, assignment in by_example.items()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from computor_fastapi_host.demo import people, server
-from computor_fastapi_host.demo.api import Api, DemoError, wait_for
+from computor_fastapi_host.demo.api import Api, DemoError, local_client
 from computor_fastapi_host.demo.course import (
     Course,
     create_assignments,
@@ -22,13 +22,15 @@ from computor_fastapi_host.demo.course import (
     release,
 )
 from computor_fastapi_host.demo.handing_in import Clone, newest_test, upload
-from computor_fastapi_host.demo.people import Person
-from computor_fastapi_host.demo.plan import REFERENCE, Solution, solutions
+from computor_fastapi_host.demo.people import ADMIN_EMAIL, Person
+from computor_fastapi_host.demo.plan import REFERENCE, Solution
 from computor_fastapi_host.demo.report import Row, Summary
 
-ADMIN_EMAIL = "admin@example.org"
 GIT_EVERY = 3
 """Every third submission comes by ``git push``."""
+
+GRADE = {"points": "9.5", "comment": "Clear and short; say in a comment why it is right."}
+"""What the tutor gives."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Play:
     work: Path
     admin_password: str
     report: Callable[[str], None]
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=120))
+    http: httpx.Client = field(default_factory=local_client)
     cast: list[Person] = field(default_factory=list)
     course: Course | None = None
     rows: list[Row] = field(default_factory=list)
@@ -109,8 +111,8 @@ def submit_all(play: Play, planned: list[Solution]) -> Iterator[Row]:
     for number, solution in enumerate(planned):
         student = play.students[number % len(play.students)]
         transport = "git" if number % GIT_EVERY == 0 else "upload"
-        row = Row(student.name, solution.assignment.folder, solution.kind, transport)
-        row.expected = (solution.verdict, *solution.limits)
+        expected = (solution.verdict, *solution.limits)
+        row = Row(student.name, solution.assignment.folder, solution.kind, transport, expected)
         if transport == "git":
             clone = clones.get(student.email)
             if clone is None:
@@ -165,27 +167,39 @@ def check_verdicts(play: Play) -> None:
     wrong = [
         f"{row.assignment} {row.kind}: {row.verdict} ({row.limit}) instead of {row.expected[0]}"
         for row in play.rows
-        if row.verdict != row.expected[0] or (row.expected[1:] and row.limit not in row.expected[1:])
+        if not row.as_expected
     ]
     if wrong:
         raise DemoError("unexpected verdicts:\n" + "\n".join(wrong))
 
 
-def grade(play: Play) -> None:
-    """The tutor grades and comments one submission, the lecturer publishes, the student reads it."""
-    row = next(row for row in play.rows if row.kind == REFERENCE)
+def latest(rows: list[Row]) -> list[Row]:
+    """Each student's last submission to each assignment, the one that counts in the gradebook."""
+    return list({(row.student, row.assignment): row for row in rows}.values())
+
+
+def grade(play: Play) -> Row:
+    """The tutor grades and comments one submission, the lecturer publishes, the student reads it.
+
+    Returns:
+        The graded submission, a reference solution where one still counts.
+
+    Raises:
+        DemoError: The student sees the grade too early, or another one than the tutor's.
+    """
+    row = max(latest(play.rows), key=lambda row: row.kind == REFERENCE)
     tutor, lecturer = play.person("tutor").api, play.person("lecturer").api
-    body = {"points": "9.5", "comment": "Clean solution; name the magic number."}
-    tutor.want(200, "POST", f"/artifacts/{row.artifact_id}/grade", json=body)
+    tutor.want(200, "POST", f"/artifacts/{row.artifact_id}/grade", json=GRADE)
     student = next(person for person in play.students if person.name == row.student)
     if student.api.all("/grades", artifact_id=row.artifact_id):
         raise DemoError("a student sees a grade that isn't published")
     (grade_row,) = lecturer.all("/grades", artifact_id=row.artifact_id)
     lecturer.want(200, "POST", f"/grades/{grade_row['id']}/publish")
     seen = student.api.want(200, "GET", f"/grades/{grade_row['id']}")
-    if seen["comment"] != body["comment"]:
-        raise DemoError("the student sees another comment than the tutor wrote")
+    if seen["comment"] != GRADE["comment"] or Decimal(seen["points"]) != Decimal(GRADE["points"]):
+        raise DemoError(f"the tutor gave {GRADE}, but the student sees {seen}")
     play.summary.graded = 1
+    return row
 
 
 def refuse(play: Play) -> None:
@@ -221,15 +235,25 @@ def refuse(play: Play) -> None:
     play.summary.refused += 1
 
 
-def read_gradebook(play: Play) -> None:
-    """The lecturer reads the gradebook; every submission's student is in it."""
+def read_gradebook(play: Play, graded: Row) -> dict[str, Any]:
+    """The lecturer reads the gradebook: every student with what counts, the tutor's grade among it.
+
+    Raises:
+        DemoError: A student, a standing or the grade is missing, or a test still counts in its place.
+    """
     if play.course is None:
         raise DemoError("there is no course")
-    book = play.person("lecturer").api.want(200, "GET", f"/courses/{play.course.id}/gradebook")
-    cells = sum(len(row["cells"]) for row in book["rows"])
-    wanted = len({(row.student, row.assignment) for row in play.rows})
-    if len(book["rows"]) != len(play.students) or cells != wanted:
-        raise DemoError(f"the gradebook has {cells} cells instead of {wanted}")
+    book: dict[str, Any] = play.person("lecturer").api.want(
+        200, "GET", f"/courses/{play.course.id}/gradebook"
+    )
+    cells = {cell["artifact_id"]: cell for row in book["rows"] for cell in row["cells"]}
+    wanted = {row.artifact_id for row in latest(play.rows)}
+    if len(book["rows"]) != len(play.students) or cells.keys() != wanted:
+        raise DemoError(f"the gradebook has {len(cells)} standings instead of {len(wanted)}")
+    cell = cells[graded.artifact_id]
+    if not cell["grade_published"] or Decimal(cell["points"] or 0) != Decimal(GRADE["points"]):
+        raise DemoError(f"the tutor gave {GRADE['points']} points, but the gradebook says {cell}")
+    return book
 
 
 def left_out(planned: list[Solution], isolation: str) -> tuple[list[Solution], list[str]]:
@@ -238,27 +262,3 @@ def left_out(planned: list[Solution], isolation: str) -> tuple[list[Solution], l
         return planned, []
     kept = [solution for solution in planned if not solution.hostile]
     return kept, [f"{item.assignment.identifier}: {item.kind}" for item in planned if item.hostile]
-
-
-def clean(folder: Path) -> None:
-    """Remove the data of an earlier run."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, mode=0o700)
-
-
-__all__ = [
-    "Play",
-    "check_verdicts",
-    "clean",
-    "grade",
-    "left_out",
-    "prepare",
-    "read_gradebook",
-    "refuse",
-    "set_up",
-    "solutions",
-    "submit_all",
-    "wait_for",
-    "watch",
-]

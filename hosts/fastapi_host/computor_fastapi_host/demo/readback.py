@@ -11,14 +11,12 @@ import sys
 from collections import Counter
 from typing import Any
 
-import httpx
-
-from computor_fastapi_host.demo.api import Api
+from computor_fastapi_host.demo.api import Api, local_client
 
 
 def read_back(base: str, email: str, password: str, course_id: str) -> dict[str, Any]:
     """Count artifacts, results, receipts and grades of a course, as the API tells them."""
-    with httpx.Client(timeout=120) as http:
+    with local_client() as http:
         api = Api(base, http).sign_in(email, password)
         artifacts = api.all("/artifacts", course_id=course_id)
         runs = api.all("/test-runs", course_id=course_id)

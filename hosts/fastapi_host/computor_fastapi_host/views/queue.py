@@ -10,6 +10,7 @@ from pydantic import Field
 from computor_core.errors import NotFoundError
 from computor_core.interfaces import ReadDto
 from computor_core.plugin_api.http import APIRouter, CurrentPrincipal, needs
+from computor_fastapi_host.access import OWN
 from computor_fastapi_host.context import host_request
 
 router = APIRouter(tags=["results"])
@@ -41,8 +42,8 @@ async def standing(request: Request, principal: CurrentPrincipal, test_run_id: U
     return QueueStanding(state=position.state, ahead=position.ahead)
 
 
-@router.get("/receipt-key", openapi_extra=needs("course.read"))
+@router.get("/receipt-key", openapi_extra=OWN)
 async def receipt_key(request: Request, principal: CurrentPrincipal) -> ReceiptKey:
-    """The key that checks receipts."""
+    """The key that checks receipts; it is nobody's secret, so any signed-in caller gets it."""
     key = host_request(request).app.keys.signing
     return ReceiptKey(key_id=key.key_id, public_key=key.public_pem)

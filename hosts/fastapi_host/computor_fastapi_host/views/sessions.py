@@ -7,10 +7,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 
 from computor_core.errors import AuthenticationError, ForbiddenError
-from computor_core.interfaces import Dto, ReadDto
+from computor_core.interfaces import InputDto, ReadDto
 from computor_core.plugin_api.http import APIRouter, CurrentPrincipal
 from computor_core.services.sessions import ApiTokenInfo, Credential, SessionInfo
 from computor_core.services.sessions.tokens import csrf_token
@@ -57,14 +57,14 @@ class ApiTokenView(ReadDto):
     last_used_at: datetime | None = Field(description="When it was used last, give or take some minutes.")
 
 
-class NewApiToken(Dto):
+class NewApiToken(InputDto):
     """What a new API token shall be."""
 
     name: str = Field(min_length=1, max_length=255, description="What it is for.")
     scopes: list[str] | None = Field(
         None, max_length=200, description="Actions that it is limited to; null: all that its owner may."
     )
-    expires_at: datetime | None = Field(
+    expires_at: AwareDatetime | None = Field(
         None, description="When it ends, with a time zone; null: after the usual time."
     )
 
@@ -97,7 +97,7 @@ class ApiTokenPage(ReadDto):
     meta: Whole = Field(description="About the list.")
 
 
-class ChangePassword(Dto):
+class ChangePassword(InputDto):
     """A new password, and the present one as proof."""
 
     current: SecretStr = Field(max_length=65_536, description="The present password.")

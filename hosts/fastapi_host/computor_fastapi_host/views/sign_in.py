@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import Field, SecretStr
 
 from computor_core.errors import FieldProblem, InvalidError
-from computor_core.interfaces import Dto, ReadDto
+from computor_core.interfaces import InputDto, ReadDto
 from computor_core.plugin_api.http import APIRouter
 from computor_fastapi_host.access import PUBLIC
 from computor_fastapi_host.context import host_request
@@ -19,7 +19,7 @@ from computor_fastapi_host.cookies import CookieRule, cookie_rule
 router = APIRouter(tags=["sign-in"])
 
 
-class SignIn(Dto):
+class SignIn(InputDto):
     """A name and its password."""
 
     login: str = Field(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 from uuid import UUID
 
 import anyio
 from fastapi import Query, Request
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from computor_core.interfaces.submitting import SubmissionAccepted
 from computor_core.plugin_api.http import APIRouter, CurrentPrincipal, needs
@@ -22,6 +23,8 @@ from computor_fastapi_host.idempotency import carry_out_once, claim_for, key_of
 from computor_fastapi_host.views.uploads import ARCHIVE_BODY, SUBMISSION_BYTES, receive_archive
 
 router = APIRouter(tags=["submissions"])
+
+_CHUNK = 256 * 1024
 
 
 @router.post(
@@ -77,16 +80,25 @@ def _digest(file: Path) -> str:
 @router.get(
     "/artifacts/{artifact_id}/download",
     openapi_extra=needs("submission.read"),
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "The submitted files."}},
 )
 async def download(request: Request, principal: CurrentPrincipal, artifact_id: UUID) -> Response:
     """The submitted files as a ZIP archive."""
     context = host_request(request)
     packed = await pack_artifact(context.app, principal, artifact_id, request_id=context.request_id)
-    return FileResponse(
-        packed,
+    # Whole, whatever Range asks for (RFC 9110, 14.2): it is packed anew each time.
+    return StreamingResponse(
+        _chunks(packed),
         media_type="application/zip",
-        filename=f"submission-{artifact_id}.zip",
-        background=BackgroundTask(packed.unlink),
+        headers={
+            "Content-Length": str(os.fstat(packed.fileno()).st_size),
+            "Content-Disposition": f'attachment; filename="submission-{artifact_id}.zip"',
+        },
     )
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await anyio.to_thread.run_sync(file.read, _CHUNK):
+            yield chunk

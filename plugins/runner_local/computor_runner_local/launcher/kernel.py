@@ -43,11 +43,14 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
+_PR_SET_SECCOMP = 22
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x2008_0522
+_SECCOMP_MODE_FILTER = 2
+_FILTER_INSTRUCTION_BYTES = 8
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
@@ -188,6 +191,22 @@ def become_subreaper() -> None:
 def no_new_privileges() -> None:
     """Make set-user-id bits and file capabilities void from here on, prctl(2) PR_SET_NO_NEW_PRIVS."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "PR_SET_NO_NEW_PRIVS")
+
+
+def install_filter(program: bytes) -> None:
+    """Put this process and all that it starts under a filter of system calls, PR_SET_SECCOMP(2const).
+
+    There is no way back. Needs :func:`no_new_privileges` first.
+
+    Args:
+        program: An array of ``struct sock_filter``.
+    """
+    code = ctypes.create_string_buffer(program, len(program))
+    whole = struct.pack("@HP", len(program) // _FILTER_INSTRUCTION_BYTES, ctypes.addressof(code))
+    _check(
+        _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), whole, 0, 0),
+        "PR_SET_SECCOMP",
+    )
 
 
 def drop_capabilities() -> None:

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 
-from computor_runner_local.launcher import cgroups, kernel, supervisor
+from computor_runner_local.launcher import cgroups, kernel, seccomp, supervisor
 
 CONTROL = 3
 PRIVATE = b"private"
@@ -35,13 +35,15 @@ def main() -> None:
         _become(settings["uid"], settings["gid"])
     kernel.set_dumpable(True)  # else the files of /proc/self belong to root, user_namespaces(7)
     home = cgroups.tried(home)
+    unfiltered = seccomp.why_not()
     signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host to handle
     gc.collect()
     gc.freeze()
     gc.disable()
-    control.sendall(json.dumps({"cgroups": home.version, "refusal": home.refusal}).encode())
-    _Pool(control, home, settings["folder"]).serve()
+    found = {"cgroups": home.version, "refusal": home.refusal, "unfiltered": unfiltered}
+    control.sendall(json.dumps(found).encode())
+    _Pool(control, home, settings["folder"], filtered=not unfiltered).serve()
 
 
 def _become(uid: int, gid: int) -> None:
@@ -67,12 +69,14 @@ class _Pool:
         control: Socket from the host.
         home: Where control groups are made.
         folder: Where supervisors mount their jobs' file systems.
+        filtered: Whether the jobs' system calls are filtered.
     """
 
-    def __init__(self, control: socket.socket, home: cgroups.Home, folder: str) -> None:
+    def __init__(self, control: socket.socket, home: cgroups.Home, folder: str, *, filtered: bool) -> None:
         self._control = control
         self._home = home
         self._folder = folder
+        self._filtered = filtered
         self._channels: dict[int, socket.socket] = {}
         self._idle: dict[bytes, list[socket.socket]] = {PRIVATE: [], PLAIN: []}
         self._kinds: dict[int, bytes] = {}
@@ -127,7 +131,8 @@ class _Pool:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for handle in (self._control, ours, *self._channels.values()):
                 handle.close()
-            supervisor.wait_and_serve(theirs, self._home, self._folder if kind == PRIVATE else None)
+            folder = self._folder if kind == PRIVATE else None
+            supervisor.wait_and_serve(theirs, self._home, folder, filtered=self._filtered)
         theirs.close()
         self._channels[ours.fileno()] = ours
         self._kinds[ours.fileno()] = kind

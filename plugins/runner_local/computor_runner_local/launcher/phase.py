@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import select
 import signal
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from computor_runner_local.launcher import bubblewrap, start, usage
+from computor_runner_local.launcher import bubblewrap, seccomp, start, usage
 from computor_runner_local.launcher.cgroups import Group
 from computor_runner_local.launcher.layout import Layout
 from computor_runner_local.launcher.request import JobRequest, PhaseOutcome, PhaseRequest
@@ -68,10 +69,19 @@ class PhaseRun:
         group: Its control group, or None.
         stdin: What it reads.
         hangup: Socket whose closing means that the job is cancelled.
+        filtered: Whether its system calls are filtered.
     """
 
     def __init__(
-        self, job: JobRequest, index: int, layout: Layout, group: Group | None, stdin: bytes, hangup: int
+        self,
+        job: JobRequest,
+        index: int,
+        layout: Layout,
+        group: Group | None,
+        stdin: bytes,
+        hangup: int,
+        *,
+        filtered: bool,
     ) -> None:
         self._job = job
         self._phase: PhaseRequest = job.phases[index]
@@ -79,6 +89,7 @@ class PhaseRun:
         self._group = group
         self._stdin = stdin
         self._hangup = hangup
+        self._filter = seccomp.program(platform.machine(), counted=group is not None) if filtered else b""
         self._limits = self._phase.limits
         self._outputs = (_Output(self._limits.output_bytes), _Output(self._limits.output_bytes))
         self._limit: str | None = None
@@ -125,22 +136,28 @@ class PhaseRun:
         system, layout, phase = self._job.system, self._layout, self._phase
         if self._job.level == "namespaces":
             limits = start.resource_limits(self._limits, processes)
-            return start.start_in_namespaces(system, layout, phase, stdio, limits), -1
+            return start.start_in_namespaces(system, layout, phase, stdio, limits, self._filter), -1
         if self._job.level == "bubblewrap":
             limits = start.resource_limits(self._limits, processes)
             info_read, info_write = os.pipe2(os.O_CLOEXEC)
+            calls = _memory_file(self._filter) if self._filter else -1
+            keep = tuple(handle for handle in (info_write, calls) if handle >= 0)
 
             def command() -> list[str]:
-                return bubblewrap.command_line(system, layout, phase, info_write)
+                return bubblewrap.command_line(system, layout, phase, info_write, calls)
 
-            started = start.start_directly(command, phase, "/", stdio, limits, keep=(info_write,))
-            os.close(info_write)
+            started = start.start_directly(command, phase, "/", stdio, limits, keep=keep)
+            for handle in keep:
+                os.close(handle)
             return started, info_read
         # Without namespaces a limit on processes would count all of the user's.
         limits = start.resource_limits(self._limits, None)
         places = {"HOME": layout.work, "TMPDIR": f"{layout.root}/tmp"}  # noqa: S108
         phase = replace(phase, environment={**phase.environment, **places})
-        return start.start_directly(lambda: list(phase.command), phase, layout.work, stdio, limits), -1
+        started = start.start_directly(
+            lambda: list(phase.command), phase, layout.work, stdio, limits, self._filter
+        )
+        return started, -1
 
     def _attend(
         self, started: Started, info: int, watch: int, outputs: tuple[int, int]

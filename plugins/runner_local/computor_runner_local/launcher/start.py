@@ -101,19 +101,29 @@ def start_in_namespaces(
     phase: PhaseRequest,
     stdio: tuple[int, int, int],
     limits: dict[int, int],
+    call_filter: bytes,
 ) -> Started:
     """Start a phase in bare namespaces.
 
     The child is the first process of a PID namespace: when it ends, the kernel kills whatever
     else is in there. It reports its command's exit through ``status`` as one JSON line, after a
     first line that says that the sandbox stands.
+
+    Args:
+        system: The read-only part of its file system.
+        layout: Its directories.
+        phase: What to run.
+        stdio: Its standard input, output and error.
+        limits: Its resource limits.
+        call_filter: Its filter on system calls, empty for none.
     """
     outside = (os.getuid(), os.getgid())
     go_read, go_write = os.pipe()
     status_read, status_write = os.pipe()
     pid = kernel.clone(_NAMESPACES)
     if pid == 0:
-        _first_process(system, layout, phase, (*stdio, go_read, status_write), limits, outside)
+        handles = (*stdio, go_read, status_write)
+        _first_process(system, layout, phase, handles, limits, call_filter, outside)
     os.close(go_read)
     os.close(status_write)
     return Started(pid, go_write, status_read)
@@ -125,6 +135,7 @@ def _first_process(
     phase: PhaseRequest,
     handles: tuple[int, int, int, int, int],
     limits: dict[int, int],
+    call_filter: bytes,
     outside: tuple[int, int],
 ) -> NoReturn:
     """Be the first process: build the sandbox, drop all power, start the command, wait for it."""
@@ -141,6 +152,8 @@ def _first_process(
         kernel.no_new_privileges()
         kernel.drop_capabilities()
         _apply(limits)
+        if call_filter:
+            kernel.install_filter(call_filter)
         _say(status, {"ready": True})
         if os.read(go, 1):
             kernel.set_dumpable(False)
@@ -190,6 +203,7 @@ def start_directly(
     workdir: str,
     stdio: tuple[int, int, int],
     limits: dict[int, int],
+    call_filter: bytes = b"",
     keep: tuple[int, ...] = (),
 ) -> Started:
     """Fork, wait for the go-ahead and execute: for bubblewrap, and for no isolation at all.
@@ -200,6 +214,7 @@ def start_directly(
         workdir: Where the program starts.
         stdio: Its standard input, output and error.
         limits: Its resource limits.
+        call_filter: Its filter on system calls; bubblewrap gets it by its command line instead.
         keep: Further file descriptors that it inherits.
     """
     go_read, go_write = os.pipe()
@@ -227,6 +242,8 @@ def start_directly(
             signal.signal(number, signal.SIG_DFL)
         command = make_command()
         os.environ["PATH"] = phase.environment["PATH"]
+        if call_filter:
+            kernel.install_filter(call_filter)
         os.execvpe(command[0], command, phase.environment)  # noqa: S606 - no shell is wanted
     except OSError as error:
         code = not_runnable(error)

@@ -22,7 +22,7 @@ from computor_runner_local.launcher.start import SandboxError
 from computor_runner_local.launcher.tree import CopyError
 
 
-def wait_and_serve(channel: socket.socket, home: Home, folder: str | None) -> NoReturn:
+def wait_and_serve(channel: socket.socket, home: Home, folder: str | None, *, filtered: bool) -> NoReturn:
     """Wait for connections of jobs, serve one after the other, and end with the launcher.
 
     Args:
@@ -30,6 +30,7 @@ def wait_and_serve(channel: socket.socket, home: Home, folder: str | None) -> No
         home: Where control groups are made.
         folder: Directory on which to mount the jobs' own file systems, in a mount namespace of
             this process's own; None where there are no namespaces.
+        filtered: Whether the jobs' system calls are filtered.
     """
     try:
         why = _prepare(folder)
@@ -41,19 +42,21 @@ def wait_and_serve(channel: socket.socket, home: Home, folder: str | None) -> No
                 connection.set_inheritable(False)
                 # When the host has gone, the job has been ended on the way here.
                 with contextlib.suppress(wire.WireError, CancelledError, ConnectionError):
-                    _serve(connection, home, why)
+                    _serve(connection, home, why, filtered=filtered)
             channel.sendall(b"idle")
+    except ConnectionError:
+        pass  # the launcher has gone, and this process goes with it
     except Exception:  # noqa: BLE001 - the host logs it; the next job gets a fresh supervisor
         traceback.print_exc()
     finally:
         os._exit(1)
 
 
-def _serve(connection: socket.socket, home: Home, why: str) -> None:
+def _serve(connection: socket.socket, home: Home, why: str, *, filtered: bool) -> None:
     header, blobs = wire.read(connection.recv)
     answer: tuple[dict[str, Any], list[bytes]] = {"error": why}, []
     if not why:
-        answer = _run(JobRequest.from_wire(header), blobs, connection, home)
+        answer = _run(JobRequest.from_wire(header), blobs, connection, home, filtered=filtered)
     for piece in wire.pack(*answer):
         connection.sendall(piece)
 
@@ -80,7 +83,7 @@ def _prepare(folder: str | None) -> str:
 
 
 def _run(
-    job: JobRequest, blobs: list[bytes], connection: socket.socket, home: Home
+    job: JobRequest, blobs: list[bytes], connection: socket.socket, home: Home, *, filtered: bool
 ) -> tuple[dict[str, Any], list[bytes]]:
     layouts: list[Layout] = []
     outcomes: list[PhaseOutcome] = []
@@ -95,7 +98,8 @@ def _run(
                 break
             if home.version:
                 group = Group(home, f"{job.name}-{index}")
-            run = PhaseRun(job, index, layouts[-1], group, blobs[index], connection.fileno())
+            hangup = connection.fileno()
+            run = PhaseRun(job, index, layouts[-1], group, blobs[index], hangup, filtered=filtered)
             try:
                 outcomes.append(run.run())
             finally:

@@ -1,6 +1,14 @@
 """One of two plugins that claim the same type."""
 
+from contextlib import asynccontextmanager
+
 from computor_core.plugin_api import PluginMeta, StorageBackendRegistration, hookimpl
+
+
+@asynccontextmanager
+async def open_twin(settings, context):
+    """Would open an instance; nobody gets so far while both plugins are enabled."""
+    yield None
 
 
 class Plugin:
@@ -8,4 +16,8 @@ class Plugin:
 
     @hookimpl
     def computor_storage_backends(self):
-        return [StorageBackendRegistration(type="twin", factory="nowhere:open", summary="Twin two")]
+        return [
+            StorageBackendRegistration(
+                type="twin", factory="computor_example_twin_two:open_twin", summary="Twin two"
+            )
+        ]

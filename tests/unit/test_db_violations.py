@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from computor_core.entities.violations import translate
-from computor_core.errors import ComputorError, ConflictError, InvalidError
+from computor_core.db.violations import RowConflictError, translate
+from computor_core.errors import ComputorError, InvalidError
 from computor_core.model import AssignmentSchedule, Course, User
 
 COURSE, SCHEDULE, USER = Course.__table__, AssignmentSchedule.__table__, User.__table__
@@ -48,18 +48,18 @@ def postgres(sqlstate: str, constraint: str | None = None, column: str | None = 
         (
             sqlite("UNIQUE constraint failed: course.course_family_id, course.slug"),
             COURSE,
-            ConflictError,
+            RowConflictError,
             ["slug"],
         ),
-        (postgres("23505", "uq_course__course_family_id_slug"), COURSE, ConflictError, ["slug"]),
-        (sqlite("UNIQUE constraint failed: index 'uq_user__email_key'"), USER, ConflictError, []),
-        (postgres("23505", "uq_user__email_key"), USER, ConflictError, []),
-        (postgres("23505", "pk_course"), COURSE, ConflictError, []),
-        (sqlite("FOREIGN KEY constraint failed"), COURSE, ConflictError, []),
+        (postgres("23505", "uq_course__course_family_id_slug"), COURSE, RowConflictError, ["slug"]),
+        (sqlite("UNIQUE constraint failed: index 'uq_user__email_key'"), USER, RowConflictError, []),
+        (postgres("23505", "uq_user__email_key"), USER, RowConflictError, []),
+        (postgres("23505", "pk_course"), COURSE, RowConflictError, []),
+        (sqlite("FOREIGN KEY constraint failed"), COURSE, RowConflictError, []),
         (
             postgres("23503", "fk_course__organization_id_course_family_id"),
             COURSE,
-            ConflictError,
+            RowConflictError,
             ["course_family_id"],
         ),
         (
@@ -76,8 +76,8 @@ def postgres(sqlstate: str, constraint: str | None = None, column: str | None = 
         ),
         (sqlite("NOT NULL constraint failed: course.title"), COURSE, InvalidError, ["title"]),
         (postgres("23502", None, "title"), COURSE, InvalidError, ["title"]),
-        (sqlite("something new"), COURSE, ConflictError, []),
-        (postgres("23P01", "excl_course"), COURSE, ConflictError, []),
+        (sqlite("something new"), COURSE, RowConflictError, []),
+        (postgres("23P01", "excl_course"), COURSE, RowConflictError, []),
     ],
 )
 def test_every_kind_of_rule(
@@ -98,3 +98,37 @@ def test_the_scope_is_named_only_when_nothing_else_can_be_changed() -> None:
 def test_fields_that_callers_dont_know_arent_named() -> None:
     found = translate(sqlite("UNIQUE constraint failed: user.email_key"), USER, KNOWN)  # type: ignore[arg-type]
     assert found.fields == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (sqlite("UNIQUE constraint failed: course.course_family_id, course.slug"), RowConflictError),
+        (postgres("23505", "uq_course__course_family_id_slug"), RowConflictError),
+        (sqlite("FOREIGN KEY constraint failed"), RowConflictError),
+        (postgres("23503", "fk_course__organization_id_course_family_id"), RowConflictError),
+        (sqlite("CHECK constraint failed: ck_assignment_schedule__release_due"), InvalidError),
+        (postgres("23514", "ck_assignment_schedule__release_due"), InvalidError),
+        (sqlite("NOT NULL constraint failed: course.title"), InvalidError),
+        (postgres("23502", None, "title"), InvalidError),
+    ],
+)
+def test_nothing_is_named_where_nobody_says_what_the_caller_knows(
+    error: IntegrityError, kind: type[ComputorError]
+) -> None:
+    found = translate(error)
+    assert type(found) is kind
+    assert found.fields == ()
+    for word in (
+        "constraint",
+        "uq_",
+        "fk_",
+        "ck_",
+        "release_due",
+        "course",
+        "slug",
+        "title",
+        "INSERT",
+        "Key",
+    ):
+        assert word not in str(found)

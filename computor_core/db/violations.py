@@ -18,34 +18,42 @@ _SQLITE = re.compile(r"^(?P<kind>UNIQUE|CHECK|NOT NULL|FOREIGN KEY) constraint f
 _KINDS = {"23505": "UNIQUE", "23503": "FOREIGN KEY", "23514": "CHECK", "23502": "NOT NULL"}
 
 
-def translate(error: IntegrityError, table: Table, known: Collection[str]) -> ComputorError:
+class RowConflictError(ConflictError):
+    """A change contradicts rows that are there, perhaps since a moment ago: another try sees them."""
+
+
+def translate(
+    error: IntegrityError, table: Table | None = None, known: Collection[str] = ()
+) -> ComputorError:
     """The error to raise instead of a broken constraint.
 
     Args:
         error: What the database said.
-        table: The table that was changed.
+        table: The table that was changed, where that is known.
         known: Fields that the caller knows of; others aren't named.
 
     Returns:
-        ``ConflictError`` for a unique or foreign key rule and for what the driver doesn't tell,
+        ``RowConflictError`` for a unique or foreign key rule and for what the driver doesn't tell,
         ``InvalidError`` for a check or a missing value.
     """
     kind, constraint, columns = _facts(error, table)
     fields = [name for name in columns if name in known]
     if kind == "UNIQUE":
         named = _most_specific(fields)
-        return ConflictError(
+        return RowConflictError(
             f"there is a row with this {' and '.join(named)} already"
             if named
             else "there is such a row already",
             fields=[FieldProblem(name, "not_unique", "taken already") for name in named],
         )
     if kind == "FOREIGN KEY":
-        return ConflictError(
+        return RowConflictError(
             "the row refers to one that isn't there, or others refer to it",
             fields=[FieldProblem(name, "reference", "refers to a row that isn't there") for name in fields],
         )
     if kind == "CHECK":
+        if table is None:
+            return InvalidError("the values break a rule of what is stored")
         rule = constraint.removeprefix(f"ck_{table.name}__")
         fields = [name for name in _columns_of_check(table, constraint) if name in known]
         return InvalidError(
@@ -53,14 +61,14 @@ def translate(error: IntegrityError, table: Table, known: Collection[str]) -> Co
             fields=[FieldProblem(name, rule, f"breaks the rule {rule!r}") for name in fields],
         )
     if kind != "NOT NULL":
-        return ConflictError("the change contradicts what is stored")
+        return RowConflictError("the change contradicts what is stored")
     return InvalidError(
         "a mandatory value is missing",
         fields=[FieldProblem(name, "missing", "must not be empty") for name in fields],
     )
 
 
-def _facts(error: IntegrityError, table: Table) -> tuple[str, str, list[str]]:
+def _facts(error: IntegrityError, table: Table | None) -> tuple[str, str, list[str]]:
     """Kind of the constraint, its name and its columns, as far as the driver tells."""
     for cause in _causes(error):
         # SQLAlchemy's own error has the state too, but only asyncpg's below it knows the rule.
@@ -88,7 +96,9 @@ def _causes(error: IntegrityError) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _columns_of(table: Table, name: str) -> list[str]:
+def _columns_of(table: Table | None, name: str) -> list[str]:
+    if table is None:
+        return []
     for rule in table.constraints:
         if isinstance(rule, ColumnCollectionConstraint) and str(rule.name) == name:
             return [column.name for column in rule.columns]
