@@ -58,6 +58,9 @@ class Erasure(StrEnum):
 class Personal:
     """How a personal field is treated.
 
+    That every personal field says so is checked at start; the export and the erasure that go by it
+    aren't built yet.
+
     Attributes:
         erasure: What happens when its person is erased.
         export: Whether it is part of the person's data export.

@@ -496,6 +496,7 @@ class ComputorHooks(Protocol):
         When:
             At start-up; once per application. The target loads then too, so that a misspelt one is
             found before the first report.
+            Nothing in core asks for a parser by its format yet: parsers are checked and listed.
 
         Returns:
             ``ReportParserRegistration`` objects with a ``format`` that no other plugin uses.
@@ -556,6 +557,7 @@ class ComputorHooks(Protocol):
         When:
             At start-up; once per application. The target loads then too, so that a misspelt one is
             found before the first notification.
+            Nothing in core notifies anybody yet: channels are checked and listed.
 
         Returns:
             ``NotifierRegistration`` objects with a ``name`` that no other plugin uses.
