@@ -26,6 +26,7 @@ from computor_core.migrations.state import absent, states
 from computor_core.plugin_api.providers.base import AppContext, HealthState
 from computor_core.plugins.opening import open_instance
 from computor_core.plugins.report import PluginState
+from computor_core.security.keys import key_files, load_keys
 from computor_core.settings.absent import absences
 from computor_core.settings.data_folder import FOLDERS, private_folder
 
@@ -74,6 +75,7 @@ async def examine(found: Inspection) -> list[Check]:
     assembly = found.assembly
     settings = assembly.settings
     checks = [*_settings(found), *_plugins(found), *_seams(found), _data_folder(settings.data_dir)]
+    checks.append(await _guarded("keys", _keys(settings)))
     database = Database(settings.database_url, statement_timeout=settings.database.statement_timeout)
     try:
         checks.append(await _guarded("database", _database(database, assembly.plugins.registries)))
@@ -142,6 +144,18 @@ def _data_folder(path: Path) -> Check:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Check(label, Verdict.WARNING, "other users may enter it", f"run chmod 700 {path}", facts)
     return Check(label, Verdict.OK, facts=facts)
+
+
+async def _keys(settings: Settings) -> Check:
+    security = settings.security
+    files = settings.data_dir, security.master_key_file, security.signing_key_file
+    missing = [path for path in key_files(*files) if not path.exists()]
+    if not missing:
+        return Check("keys", Verdict.OK, facts={"master": load_keys(*files).master.current})
+    named = [str(path) for path in missing if path in files]
+    if named:
+        return Check("keys", Verdict.FAILED, f"not there: {', '.join(named)}", "[security] names the files")
+    return Check("keys", Verdict.OK, "the first start makes what isn't there")
 
 
 async def _database(database: Database, registries: Registries) -> Check:

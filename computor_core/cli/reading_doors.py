@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from computor_core.db.trouble import require_writable
 from computor_core.db.unit_of_work import open_read
 from computor_core.errors import UnavailableError
 
@@ -51,6 +52,7 @@ class ReadingDoors:
         """A read unit."""
         if self._database.is_sqlite and not Path(str(self._database.url.database)).exists():
             raise UnavailableError("there is no database yet")  # connecting would make an empty file
+        require_writable(self._database)  # else journals with its rights would be left
         return open_read(self._database, principal, now=datetime.now(UTC), request_id="doctor")
 
 

@@ -58,8 +58,7 @@ def explained(database: Database) -> Iterator[None]:
         DatabaseUnusableError: The driver or the network failed in the block, or the files of the
             database can't be written.
     """
-    if database.is_sqlite:
-        _require_writable(Path(str(database.url.database)))
+    require_writable(database)
     try:
         yield
     except (OSError, SQLAlchemyError) as error:
@@ -70,8 +69,17 @@ def explained(database: Database) -> Iterator[None]:
         ) from error
 
 
-def _require_writable(file: Path) -> None:
-    """Refuse files that this process can't write; those that aren't there yet are fine."""
+def require_writable(database: Database) -> None:
+    """Refuse a SQLite database with files that this process can't write.
+
+    Those that aren't there yet are fine.
+
+    Raises:
+        DatabaseUnusableError: Names them.
+    """
+    if not database.is_sqlite:
+        return
+    file = Path(str(database.url.database))
     if file.parent.exists() and not file.parent.is_dir():
         raise DatabaseUnusableError(
             f"{file.parent} is a file, and the database should be in it",

@@ -138,16 +138,26 @@ def load_keys(data_dir: Path, master_key_file: Path | None, signing_key_file: Pa
         ConfigurationError: A named file is missing, or a file is unreadable, malformed or open to
             everybody.
     """
-    own = data_dir / "keys"
-    master = master_key_file or _made(own / "master.keys", _new_master)
-    signing = signing_key_file or _made(own / "signing.pem", _new_signing)
+    master, signing = key_files(data_dir, master_key_file, signing_key_file)
+    if master_key_file is None:
+        _make(master, _new_master)
+    if signing_key_file is None:
+        _make(signing, _new_signing)
     return Keys(_read_master(master), _read_signing(signing))
 
 
-def _made(path: Path, make: Callable[[], bytes]) -> Path:
-    """The file, made when it isn't there: whole or not at all, and once when two hosts start."""
+def key_files(
+    data_dir: Path, master_key_file: Path | None, signing_key_file: Path | None
+) -> tuple[Path, Path]:
+    """Where the master keys and the signing key stand; the arguments are those of :func:`load_keys`."""
+    own = data_dir / "keys"
+    return master_key_file or own / "master.keys", signing_key_file or own / "signing.pem"
+
+
+def _make(path: Path, make: Callable[[], bytes]) -> None:
+    """Make the file when it isn't there: whole or not at all, and once when two hosts start."""
     if path.exists():
-        return path
+        return
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -159,12 +169,11 @@ def _made(path: Path, make: Callable[[], bytes]) -> Path:
         try:
             os.link(draft, path)  # unlike a rename, this never replaces the key that another host made
         except FileExistsError:
-            return path
+            return
         finally:
             draft.unlink()
     except OSError as error:
         raise ConfigurationError(f"the key file {path} can't be made: {error.strerror or error}") from error
-    return path
 
 
 def _new_master() -> bytes:

@@ -27,6 +27,9 @@ from computor_core.services.archive_entries import (
 HEADER_BYTES = 64 * 1024
 """The most that a pax or long-name header may hold; a path has at most 1024 bytes."""
 
+HEADERS_BEFORE = 8
+"""The most headers that may stand before an entry's own; writers put up to four there."""
+
 _BLOCK = 512
 _LZMA_MEMORY = 96 * 1024 * 1024  # xz -9 needs 65 MiB
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
@@ -112,7 +115,7 @@ def _next_header(stream: _Stream) -> tarfile.TarInfo | None:
     """The header of the next file or folder, with what the headers before it say of it; None at the end."""
     path: str | None = None
     size: int | None = None
-    while True:
+    for _ in range(HEADERS_BEFORE + 1):
         block = stream.exactly(_BLOCK)
         if not any(block):
             return None
@@ -137,6 +140,7 @@ def _next_header(stream: _Stream) -> tarfile.TarInfo | None:
                     size = _number(value)
                 elif key.startswith(b"GNU.sparse."):
                     raise special_file()
+    raise UnsafeArchiveError(f"more than {HEADERS_BEFORE} headers of the archive say something of one entry")
 
 
 def _records(body: bytes) -> Iterator[tuple[bytes, bytes]]:

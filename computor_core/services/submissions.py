@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import anyio
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from computor_core.db.types import new_id
 from computor_core.db.violations import RowConflictError
@@ -27,6 +27,7 @@ from computor_core.errors import (
     NotFoundError,
     QuotaExceededError,
     ScheduleClosedError,
+    TooManyRequestsError,
 )
 from computor_core.failpoints import failpoint
 from computor_core.interfaces.submitting import ReceiptView, SubmissionAccepted
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from computor_core.app import Computor
     from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
     from computor_core.plugin_api.principal import Principal
+
+PRACTICE_RUNS = 3
+"""Practice runs that a submission group may have in the queue at a time."""
 
 
 class AlreadySubmittedError(ConflictError):
@@ -128,6 +132,7 @@ class SubmissionService:
             NotFoundError: No such assignment, or none that the principal may see.
             ForbiddenError: The principal may not submit to it.
             ScheduleClosedError: Not released, closed, or no attempts are left.
+            TooManyRequestsError: Enough practice runs of the group are under way.
             UnsafeArchiveError, PayloadTooLargeError: See :func:`~computor_core.services.archives.extract`.
             ProviderUnavailableError: Storage is away; nothing was accepted.
         """
@@ -223,6 +228,8 @@ class SubmissionService:
         window = self._window(target, group.attempts_used, work.now, official=handover.official)
         if handover.official:
             await self._use_attempt(work, group.id, target.schedule.max_attempts)
+        else:
+            await self._require_practice_room(work, group.id)
         member_id = await self._member_id(work, target.course_id)
         artifact = Artifact(
             id=new_id(),
@@ -396,6 +403,24 @@ class SubmissionService:
                 },
             )
         return window
+
+    async def _require_practice_room(self, work: UnitOfWork, group_id: UUID) -> None:
+        """Keep a group from filling the queue with what costs it nothing."""
+        group = select(SubmissionGroup.id).where(SubmissionGroup.id == group_id)
+        await work.connection.execute(group if work.is_sqlite else group.with_for_update())
+        unfinished = await work.connection.scalar(
+            select(func.count())
+            .select_from(TestRun)
+            .where(
+                TestRun.submission_group_id == group_id,
+                TestRun.official.is_(False),
+                TestRun.state != "finished",
+            )
+        )
+        if unfinished is not None and unfinished >= PRACTICE_RUNS:
+            raise TooManyRequestsError(
+                f"{PRACTICE_RUNS} practice runs are under way", retry_after=5, hint="wait for a result"
+            )
 
     async def _use_attempt(self, work: UnitOfWork, group_id: UUID, maximum: int | None) -> None:
         statement = (

@@ -17,10 +17,12 @@ from tests.e2e.test_host_serve import START_SECONDS, environment
 
 SERVE = """
 import json
+import signal
 import sys
 from pathlib import Path
 from computor_fastapi_host.demo import server
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and children inherit that
 settings = json.loads(sys.argv[2])
 with server.ended_by_signals(), server.serving(settings, 0, Path(sys.argv[1])) as host:
     print(host.process.pid, flush=True)

@@ -21,6 +21,7 @@ from computor_core.errors import ConfigurationError, PluginError
 from computor_core.plugin_api import CommandRegistration, PluginMeta, Principal, StepRegistration, hookimpl
 from computor_core.plugin_api.services import OpenApplication
 from computor_core.plugins.discovery import InstalledPlugin
+from computor_core.security.keys import load_keys
 from computor_core.settings import assembly, load_settings
 
 Run = Callable[..., tuple[int, str, str]]
@@ -380,6 +381,37 @@ def test_doctor_warns_of_a_folder_that_others_may_enter(run: Run, tmp_path: Path
     status, out, _ = run("doctor")
     assert status == 0
     assert "warning  data folder: other users may enter it" in out
+
+
+@pytest.mark.usefixtures("lenient")
+def test_doctor_examines_the_keys_and_makes_none(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    keys = tmp_path / "var" / "keys"
+    assert "ok       keys: the first start makes what isn't there" in run("doctor")[1]
+    assert not keys.exists()
+    load_keys(tmp_path / "var", None, None)
+    assert "ok       keys" in run("doctor")[1]
+    (keys / "signing.pem").chmod(0o666)
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert f"failed   keys: the key file {keys / 'signing.pem'} is open to every user" in out
+    elsewhere = tmp_path / "elsewhere.keys"
+    (tmp_path / "computor.toml").write_text(f"[security]\nmaster_key_file = '{elsewhere}'\n")
+    assert f"failed   keys: not there: {elsewhere}" in run("doctor")[1]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_doctor_opens_no_database_that_it_cant_write(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("db", "upgrade")
+    file = tmp_path / "var" / "computor.db"
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != file and real(path, mode))
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "failed   database: the database can't be written" in out
+    assert not list(file.parent.glob("computor.db-*")), "journals would have the database's rights"
 
 
 @pytest.mark.usefixtures("lenient")

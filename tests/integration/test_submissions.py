@@ -25,6 +25,7 @@ from computor_core.errors import (
     NotFoundError,
     PayloadTooLargeError,
     ProviderUnavailableError,
+    TooManyRequestsError,
     UnsafeArchiveError,
 )
 from computor_core.interfaces.submitting import SubmissionAccepted
@@ -42,7 +43,7 @@ from computor_core.model import (
 )
 from computor_core.plugin_api.providers.storage import StorageBackend
 from computor_core.services.archives import ArchiveLimits
-from computor_core.services.submissions import Handover
+from computor_core.services.submissions import PRACTICE_RUNS, Handover
 from tests.support.deployment import RIGHT, WRONG, Classroom, Deployment, Person, failing, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -191,6 +192,23 @@ async def test_a_practice_run_uses_no_attempt_and_is_open_when_they_are_spent(
     after = await site.submit(room.student, assignment, official=False)
     assert after.submission_group_id == official.submission_group_id
     assert await site.attempts_used(official.submission_group_id) == 1
+
+
+async def test_nobody_fills_the_queue_with_practice_runs(site: Deployment, room: Classroom) -> None:
+    """Also not with many requests at once; official submissions and other groups are untouched."""
+    assignment = await room.assignment()
+    first = await site.submit(room.student, assignment)
+    answers = await asyncio.gather(
+        *(site.submit(room.student, assignment, official=False) for _ in range(10)), return_exceptions=True
+    )
+    refused = [answer for answer in answers if isinstance(answer, TooManyRequestsError)]
+    assert len(refused) == 7
+    assert len([answer for answer in answers if not isinstance(answer, Exception)]) == PRACTICE_RUNS
+    assert (await site.submit(room.student, assignment)).submission_group_id == first.submission_group_id
+    await site.submit(await room.join(), assignment, official=False)
+    ours = update(TestRun).where(TestRun.submission_group_id == first.submission_group_id)
+    await site.change(ours.values(state="finished", verdict="passed", finished_at=site.clock.now()))
+    await site.submit(room.student, assignment, official=False)
 
 
 async def test_without_a_limit_attempts_are_counted_all_the_same(site: Deployment, room: Classroom) -> None:

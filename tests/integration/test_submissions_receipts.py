@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import select
 
 from computor_core.model import Receipt
-from tests.support.deployment import RIGHT, WRONG, Classroom, Deployment
+from tests.support.deployment import PROGRAM, RIGHT, WRONG, Classroom, Deployment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,7 +83,7 @@ async def test_each_receipt_names_the_one_before_it_practice_runs_included(
     assignment = await room.assignment()
     accepted = [
         await site.submit(room.student, assignment, files, official=official)
-        for files, official in ((RIGHT, True), (WRONG, False), ({}, True), (RIGHT, True))
+        for files, official in ((RIGHT, True), (WRONG, False), ({PROGRAM: b""}, True), (RIGHT, True))
     ]
     claims = check_chain(await chain(site, accepted[0].submission_group_id), public_key)
     assert [item["artifact_id"] for item in claims] == [str(item.artifact_id) for item in accepted]

@@ -23,6 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from computor_core.errors import ComputorError, EmptyArchiveError, PayloadTooLargeError, UnsafeArchiveError
+from computor_core.services.archive_tar import HEADERS_BEFORE
 from computor_core.services.archives import ArchiveLimits, extract
 from computor_core.services.trees import safe_path
 
@@ -336,6 +337,18 @@ def test_a_sparse_file_is_a_special_one(tmp_path: Path, spool: Path) -> None:
             packed.addfile(info)
         with pytest.raises(UnsafeArchiveError, match="special"):
             extract(tmp_path / "a", spool, ArchiveLimits())
+
+
+@pytest.mark.parametrize("kind", [b"g", b"x", b"K"])
+def test_headers_of_nothing_are_counted(tmp_path: Path, spool: Path, kind: bytes) -> None:
+    empty = header(kind, 0)
+    for number, taken in ((HEADERS_BEFORE, True), (HEADERS_BEFORE + 1, False)):
+        (tmp_path / "a").write_bytes(empty * number + plain_tar())
+        if taken:
+            assert extract(tmp_path / "a", spool, ArchiveLimits())
+        else:
+            with pytest.raises(UnsafeArchiveError, match="headers"):
+                extract(tmp_path / "a", spool, ArchiveLimits())
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,11 @@ class LetsADaemonSurvive(RunnerMutant):
         report = await super().run(job)
         if any("os.setsid()" in part for phase in job.phases for part in phase.command):
             token = job.phases[0].command[-1].split('time.sleep(60)", "')[1].split('"')[0]
-            # It ends by itself soon, so that the mutant leaves nothing behind.
-            subprocess.Popen(["/bin/sh", "-c", "sleep 15; :", token]).poll()  # noqa: ASYNC220 - nobody waits
+            # It ends by itself soon, so that the mutant leaves nothing behind. Until it speaks, the system
+            # may not show its command line yet.
+            command = ["/bin/sh", "-c", "echo started; sleep 15; :", token]
+            daemon = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 - nobody waits for its end
+            assert daemon.stdout is not None and daemon.stdout.readline()  # noqa: S101, PT018
         return report
 
 
