@@ -3,7 +3,9 @@
 What enters a sandbox is decided here. The submission comes in through the allow-list of its
 specification and always as a private copy. Expected values never come in: comparison happens in
 :mod:`computor_core.assessment.judge`, from what the phases put out. Cases of different visibility
-never share a phase, so a hidden case's inputs can't be told through a visible case's output.
+never share a phase, so a hidden case's inputs can't be told through a visible case's output, and the
+phases of those that students see run first: whatever a hidden phase leaves on the machine, a counter of
+its processes for example, no visible phase of the same job is there to read it.
 Paths in commands are relative to the working directory, as the runner contract asks of commands
 that shall run at every level of isolation.
 """
@@ -19,6 +21,7 @@ from typing import Any
 
 from computor_core.assessment import harness
 from computor_core.assessment.model import (
+    COMPILE_SHARE,
     ExitCodeGroup,
     FunctionCallGroup,
     ProgramCase,
@@ -130,9 +133,13 @@ def build_job(
     if toolchain is None:
         raise InvalidError(f"the toolchain {spec.toolchain!r} isn't known")
     builder = _Builder(spec, toolchain, policy.defaults, job_id, seed)
-    phases = [*builder.compile_phases()]
-    for group in spec.groups:
-        phases += builder.group_phases(group)
+    served = [phase for group in spec.groups for phase in builder.group_phases(group)]
+    shown_first = {
+        name: list(Visibility).index(group.cases[numbers[0]].visibility)
+        for group in spec.groups
+        for name, numbers in phase_cases(group).items()
+    }
+    phases = [*builder.compile_phases(), *sorted(served, key=lambda phase: shown_first[phase.name])]
     directories = {"submission": inputs.submission, "harness": harness.DIRECTORY}
     if inputs.tests is not None:
         directories["tests"] = inputs.tests
@@ -151,10 +158,6 @@ def build_job(
         minimum_enforcement=policy.minimum_enforcement,
         seed=seed,
     )
-
-
-def _merged(defaults: Limits, limits: SpecLimits) -> Limits:
-    return replace(defaults, **limits.model_dump(exclude_none=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ class _Builder:
             mounts=self._submission(),
             workdir=_WORKDIR,
             environment=dict(self.toolchain.environment),
-            limits=_merged(self.defaults, self.spec.compile_limits),
+            limits=self._limits(self.spec.compile_limits, COMPILE_SHARE),
         )
 
     def group_phases(self, group: TestGroup) -> Iterable[Phase]:
@@ -210,7 +213,7 @@ class _Builder:
             mounts = (compiled, *mounts[1:])
         for name, (number,) in phase_cases(group).items():
             case: ProgramCase = group.cases[number]
-            yield self._phase(group, name, (*run, *case.args), mounts, case.stdin.encode())
+            yield self._phase(group, name, (*run, *case.args), mounts, case.stdin.encode(), cases=1)
 
     def _call_phases(self, group: FunctionCallGroup) -> Iterable[Phase]:
         for name, numbers in phase_cases(group).items():
@@ -225,7 +228,7 @@ class _Builder:
                 "results": results,
                 "calls": calls,
             }
-            yield self._harness_phase(group, name, "function_call.py", request, results, ())
+            yield self._harness_phase(group, name, "function_call.py", request, results, (), len(numbers))
 
     def _pytest_phases(self, group: PytestGroup) -> Iterable[Phase]:
         # The one place where a student's program shares a sandbox with the tests: pytest runs both in
@@ -245,7 +248,7 @@ class _Builder:
                 "report": report,
                 "libraries": "../libraries",
             }
-            yield self._harness_phase(group, name, "run_pytest.py", request, report, extra)
+            yield self._harness_phase(group, name, "run_pytest.py", request, report, extra, len(numbers))
 
     def _harness_phase(
         self,
@@ -255,14 +258,23 @@ class _Builder:
         request: Mapping[str, Any],
         report: str,
         extra: tuple[Mount, ...],
+        cases: int,
     ) -> Phase:
         command = ("python3", "-B", "-s", f"../harness/{program}")
         mounts = (*self._submission(), Mount("harness", "/harness"), *extra)
-        phase = self._phase(group, name, command, mounts, json.dumps(request).encode())
-        return replace(phase, collect=(report,), collect_bytes=_COLLECT_BYTES)
+        phase = self._phase(group, name, command, mounts, json.dumps(request).encode(), cases=cases)
+        collect_bytes = min(_COLLECT_BYTES, self.spec.output_share(cases) // 2)
+        return replace(phase, collect=(report,), collect_bytes=collect_bytes)
 
     def _phase(
-        self, group: TestGroup, name: str, command: Sequence[str], mounts: tuple[Mount, ...], stdin: bytes
+        self,
+        group: TestGroup,
+        name: str,
+        command: Sequence[str],
+        mounts: tuple[Mount, ...],
+        stdin: bytes,
+        *,
+        cases: int,
     ) -> Phase:
         # Python's string hashing is drawn from the seed, so a run can be repeated exactly.
         hash_seed = str(self.seed % 4_294_967_295 + 1) if self.seed else "0"
@@ -274,9 +286,14 @@ class _Builder:
             workdir=_WORKDIR,
             stdin=stdin,
             environment={"PYTHONHASHSEED": hash_seed[:9], **self.toolchain.environment},
-            limits=_merged(self.defaults, group.limits),
+            limits=self._limits(group.limits, self.spec.output_share(cases)),
             continue_on_failure=True,
         )
+
+    def _limits(self, limits: SpecLimits, share: int) -> Limits:
+        """The deployment's limits, the specification's over them, and outputs within their share."""
+        merged = replace(self.defaults, **limits.model_dump(exclude_none=True))
+        return replace(merged, output_bytes=min(merged.output_bytes, share // 4))
 
 
 def _filled(command: Sequence[str], values: Mapping[str, list[str]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ that is missing, cut or contradicts itself never counts as passed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -16,8 +16,8 @@ from computor_core.assessment.build import COMPILE, phase_cases
 from computor_core.assessment.model import FunctionCallGroup, Integrity, PytestGroup, TestGroup, TestSpec
 from computor_core.assessment.outcome import UNJUDGED, CaseOutcome, result_of
 from computor_core.assessment.report import (
-    CaseResult,
     CaseStatus,
+    JudgedPhase,
     Replay,
     Section,
     TestReport,
@@ -38,34 +38,77 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
         job: The job that was built from it.
         report: What came of the job.
     """
+    judged = {result.name: judge_phase(group, job, result) for group, result in to_judge(spec, job, report)}
+    return report_of(spec, job, report, judged)
+
+
+def to_judge(spec: TestSpec, job: RunJob, report: RunReport) -> list[tuple[TestGroup, PhaseResult]]:
+    """The phases whose results say something, each with its group, narrowed to the cases it serves."""
     found = {result.name: result for result in report.phases}
+    if _foreign(job, report) or _not_compiled(report) is not None:
+        return []
+    return [
+        (group.model_copy(update={"cases": tuple(group.cases[number] for number in numbers)}), found[name])
+        for group in spec.groups
+        for name, numbers in phase_cases(group).items()
+        if name in found
+    ]
+
+
+def judge_phase(group: TestGroup, job: RunJob, result: PhaseResult) -> JudgedPhase:
+    """Judge one phase, whatever it brought out.
+
+    Args:
+        group: Its group, with the cases that the phase serves and no other.
+        job: The job; its id and seed are all that is needed of it.
+        result: What came of the phase.
+    """
+    try:
+        outcomes = _outcomes(group, job, result)
+        cases = [result_of(group.id, case, outcomes.get(number)) for number, case in enumerate(group.cases)]
+        return JudgedPhase(cases=tuple(cases), section=_section(group, result))
+    except Exception:  # what a phase brought out must not spoil the judging of the others
+        log.exception("the phase %s can't be judged", result.name)
+        return unjudged(group)
+
+
+def unjudged(group: TestGroup) -> JudgedPhase:
+    """For a phase whose answers can't be judged within the limits: every case of it has failed.
+
+    It is the submission's result and no failure of ours: an answer that nobody can judge isn't the
+    right one, and a submission that could have its test declared void could do so at will.
+    """
+    outcome = CaseOutcome(CaseStatus.FAILED, UNJUDGED)
+    return JudgedPhase(cases=tuple(result_of(group.id, case, outcome) for case in group.cases))
+
+
+def report_of(
+    spec: TestSpec, job: RunJob, report: RunReport, judged: Mapping[str, JudgedPhase]
+) -> TestReport:
+    """Put the judged phases together.
+
+    Args:
+        spec: What was tested.
+        job: The job that was built from it.
+        report: What came of the job.
+        judged: By phase; a case of none wasn't run.
+    """
     limit = _limit(report)
     replay = _replay(spec, job, report)
-    if set(found) - {phase.name for phase in job.phases}:
+    if _foreign(job, report):
         why = "The runner reported phases that the job doesn't have."
         return _without_cases(spec, Verdict.INFRASTRUCTURE_ERROR, (why,), replay)
-    compiled = found.get(COMPILE)
-    if compiled is not None and compiled.exit_code != 0:
+    compiled = _not_compiled(report)
+    if compiled is not None:
         said = clean(compiled.stderr or compiled.stdout)
         verdict = Verdict.LIMIT_EXCEEDED if limit else Verdict.COMPILE_ERROR
         return _without_cases(spec, verdict, (said,) if said else (), replay, limit)
-    cases: list[CaseResult] = []
-    sections: list[Section] = []
-    for group in spec.groups:
-        outcomes: dict[int, CaseOutcome] = {}
-        for name, numbers in phase_cases(group).items():
-            result = found.get(name)
-            if result is None:
-                continue
-            outcomes |= _outcomes(group, numbers, job, result)
-            if not isinstance(group, (FunctionCallGroup, PytestGroup)):
-                continue
-            output = clean(result.stdout + result.stderr)
-            if output.strip():
-                sections.append(
-                    Section(name=name, visibility=group.cases[numbers[0]].visibility, output=output)
-                )
-        cases += [result_of(group.id, case, outcomes.get(number)) for number, case in enumerate(group.cases)]
+    found = {(case.group, case.id): case for phase in judged.values() for case in phase.cases}
+    cases = [
+        found.get((group.id, case.id)) or result_of(group.id, case, None)
+        for group in spec.groups
+        for case in group.cases
+    ]
     return TestReport(
         verdict=Verdict.LIMIT_EXCEEDED if limit else verdict_of(cases),
         points=sum((case.points for case in cases), Decimal(0)),
@@ -73,24 +116,38 @@ def judge(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
         integrity=_integrity(spec, report),
         limit_exceeded=limit,
         cases=tuple(cases),
-        sections=tuple(sections),
+        sections=tuple(phase.section for phase in judged.values() if phase.section is not None),
         replay=replay,
     )
 
 
-def _outcomes(
-    group: TestGroup, numbers: Sequence[int], job: RunJob, result: PhaseResult
-) -> dict[int, CaseOutcome]:
-    """What the cases of a phase came to, whatever it brought out."""
-    try:
-        if isinstance(group, FunctionCallGroup):
-            return call_cases.outcomes(group, numbers, job, result)
-        if isinstance(group, PytestGroup):
-            return unit_cases.outcomes(group, numbers, job, result)
-        return {numbers[0]: program_cases.outcome(group, group.cases[numbers[0]], result)}
-    except Exception:  # what a phase brought out must not spoil the judging of the others
-        log.exception("the phase %s can't be judged", result.name)
-        return dict.fromkeys(numbers, CaseOutcome(CaseStatus.FAILED, UNJUDGED))
+def _foreign(job: RunJob, report: RunReport) -> bool:
+    """Whether there are results of phases that the job doesn't have."""
+    return bool({result.name for result in report.phases} - {phase.name for phase in job.phases})
+
+
+def _not_compiled(report: RunReport) -> PhaseResult | None:
+    """The result of compiling where that failed."""
+    failed = (result for result in report.phases if result.name == COMPILE and result.exit_code != 0)
+    return next(failed, None)
+
+
+def _outcomes(group: TestGroup, job: RunJob, result: PhaseResult) -> dict[int, CaseOutcome]:
+    numbers = range(len(group.cases))
+    if isinstance(group, FunctionCallGroup):
+        return call_cases.outcomes(group, numbers, job, result)
+    if isinstance(group, PytestGroup):
+        return unit_cases.outcomes(group, numbers, job, result)
+    return {0: program_cases.outcome(group, group.cases[0], result)}
+
+
+def _section(group: TestGroup, result: PhaseResult) -> Section | None:
+    if not isinstance(group, (FunctionCallGroup, PytestGroup)):
+        return None
+    output = clean(result.stdout + result.stderr)
+    if not output.strip():
+        return None
+    return Section(name=result.name, visibility=group.cases[0].visibility, output=output)
 
 
 def _limit(report: RunReport) -> str:
@@ -109,27 +166,6 @@ def missing_report(spec: TestSpec, missing: Sequence[str]) -> TestReport:
     names = ", ".join(clean(name, 255) for name in missing)
     replay = Replay(test_tree=spec.test_tree, toolchain=spec.toolchain)
     return _without_cases(spec, Verdict.MISSING_FILES, (f"Missing or empty: {names}",), replay)
-
-
-def unjudged_report(spec: TestSpec, job: RunJob, report: RunReport) -> TestReport:
-    """The report for answers that can't be judged within the limits: every case has failed.
-
-    It is the submission's result and no failure of ours: an answer that nobody can judge isn't the
-    right one, and a submission that could have its test declared void could do so at will.
-    """
-    outcome = CaseOutcome(CaseStatus.FAILED, UNJUDGED)
-    cases = [result_of(group.id, case, outcome) for group in spec.groups for case in group.cases]
-    limit = _limit(report)
-    return TestReport(
-        verdict=Verdict.LIMIT_EXCEEDED if limit else verdict_of(cases),
-        points=Decimal(0),
-        max_points=spec.max_points,
-        integrity=_integrity(spec, report),
-        limit_exceeded=limit,
-        cases=tuple(cases),
-        messages=(UNJUDGED,),
-        replay=_replay(spec, job, report),
-    )
 
 
 def unfinished_report(spec: TestSpec, verdict: Verdict, message: str) -> TestReport:

@@ -5,9 +5,10 @@ answers requests from standard input on standard output until standard input end
 to read was written by student programs, so it limits its own memory, and its processor time for
 each request; how long it may take altogether is its host's business.
 
-A request is a header (JSON after its length in four bytes) and the outputs of all phases, whose
-lengths the header tells. An answer is JSON after its length in eight bytes: ``{"report", "log"}``,
-where ``log`` has what went wrong with single answers, or ``{"error"}`` with a traceback.
+A request is for one phase, so a phase that can't be judged spoils no other one and their outputs
+don't add up: a header (JSON after its length in four bytes) and the phase's outputs, whose lengths
+the header tells. An answer is JSON after its length in eight bytes: ``{"judged", "log"}``, where
+``log`` has what went wrong with single answers, or ``{"error"}`` with a traceback.
 """
 
 from __future__ import annotations
@@ -20,38 +21,35 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from computor_core.assessment.judge import judge
-from computor_core.assessment.model import TestSpec
+from pydantic import TypeAdapter
+
+from computor_core.assessment.judge import judge_phase
+from computor_core.assessment.model import TestGroup
 from computor_core.plugin_api.providers.runner import (
-    Isolation,
     Limit,
-    Limits,
-    Phase,
     PhaseResult,
     RunJob,
-    RunReport,
-    Trust,
 )
 
-GREETING = b"computor judge 1\n"
+GREETING = b"computor judge 2\n"
 HEADER_LENGTH, ANSWER_LENGTH = 4, 8
 MEMORY_BYTES = 2 * 1024 * 1024 * 1024
-"""Address space of the process: the outputs of a job, and what comparing one of them takes."""
+"""Address space of the process: the outputs of a phase, and what comparing them takes."""
 
+_GROUP: TypeAdapter[TestGroup] = TypeAdapter(TestGroup)
 _SAID = 4_000
 _MOST_SAID = 5
 
 
-def pack(spec: TestSpec, job: RunJob, report: RunReport, *, cpu_seconds: int) -> list[bytes]:
+def pack(group: TestGroup, job: RunJob, result: PhaseResult, *, cpu_seconds: int) -> list[bytes]:
     """A request, in pieces.
 
     Args:
-        spec: As :func:`~computor_core.assessment.judge.judge` takes it.
+        group: As :func:`~computor_core.assessment.judge.judge_phase` takes it.
         job: As well; what judging needs of it is packed.
-        report: As well.
+        result: As well.
         cpu_seconds: Processor time that judging may take.
     """
     blobs: list[bytes] = []
@@ -60,61 +58,41 @@ def pack(spec: TestSpec, job: RunJob, report: RunReport, *, cpu_seconds: int) ->
         blobs.append(content)
         return len(content)
 
-    phases = [
-        {
-            "name": phase.name,
-            "exit_code": phase.exit_code,
-            "signal": phase.signal,
-            "limit_exceeded": phase.limit_exceeded,
-            "wall_seconds": phase.wall_seconds,
-            "memory_bytes": phase.memory_bytes,
-            "stdout": put(phase.stdout),
-            "stderr": put(phase.stderr),
-            "collected": {path: put(content) for path, content in phase.collected.items()},
-        }
-        for phase in report.phases
-    ]
     header = {
         "cpu_seconds": cpu_seconds,
-        "spec": spec.model_dump(mode="json"),
+        "group": group.model_dump(mode="json"),
         "job": {"job_id": job.job_id, "toolchain": job.toolchain, "seed": job.seed},
-        "limits": {phase.name: asdict(phase.limits) for phase in job.phases},
-        "report": {
-            "job_id": report.job_id,
-            "isolation": report.isolation,
-            "runner": report.runner,
-            "runner_version": report.runner_version,
-            "toolchain_version": report.toolchain_version,
+        "phase": {
+            "name": result.name,
+            "exit_code": result.exit_code,
+            "signal": result.signal,
+            "limit_exceeded": result.limit_exceeded,
+            "wall_seconds": result.wall_seconds,
+            "memory_bytes": result.memory_bytes,
+            "stdout": put(result.stdout),
+            "stderr": put(result.stderr),
+            "collected": {path: put(content) for path, content in result.collected.items()},
         },
-        "phases": phases,
     }
     text = json.dumps(header).encode()
     return [len(text).to_bytes(HEADER_LENGTH, "big") + text, *blobs]
 
 
-def _unpack(header: dict[str, Any], requests: BinaryIO) -> tuple[TestSpec, RunJob, RunReport]:
+def _unpack(header: dict[str, Any], requests: BinaryIO) -> tuple[TestGroup, RunJob, PhaseResult]:
     """What :func:`pack` packed; of the job, what judging needs."""
-    results = [
-        PhaseResult(
-            name=found["name"],
-            exit_code=found["exit_code"],
-            signal=found["signal"],
-            limit_exceeded=found["limit_exceeded"] and Limit(found["limit_exceeded"]),
-            wall_seconds=found["wall_seconds"],
-            memory_bytes=found["memory_bytes"],
-            stdout=_read(requests, found["stdout"]),
-            stderr=_read(requests, found["stderr"]),
-            collected={path: _read(requests, size) for path, size in found["collected"].items()},
-        )
-        for found in header["phases"]
-    ]
-    phases = tuple(
-        Phase(name, command=(), trust=Trust.STUDENT, limits=Limits(**limits))
-        for name, limits in header["limits"].items()
+    found = header["phase"]
+    result = PhaseResult(
+        name=found["name"],
+        exit_code=found["exit_code"],
+        signal=found["signal"],
+        limit_exceeded=found["limit_exceeded"] and Limit(found["limit_exceeded"]),
+        wall_seconds=found["wall_seconds"],
+        memory_bytes=found["memory_bytes"],
+        stdout=_read(requests, found["stdout"]),
+        stderr=_read(requests, found["stderr"]),
+        collected={path: _read(requests, size) for path, size in found["collected"].items()},
     )
-    made = header["report"] | {"isolation": Isolation(header["report"]["isolation"])}
-    job = RunJob(**header["job"], phases=phases, inputs={})
-    return TestSpec.model_validate(header["spec"]), job, RunReport(**made, phases=results)
+    return _GROUP.validate_python(header["group"]), RunJob(**header["job"], phases=(), inputs={}), result
 
 
 def _read(requests: BinaryIO, size: int) -> bytes:
@@ -141,10 +119,12 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-def _answer(spec: TestSpec, job: RunJob, report: RunReport) -> dict[str, Any]:
+def _answer(group: TestGroup, job: RunJob, result: PhaseResult) -> dict[str, Any]:
     with _collected() as said:
         try:
-            return {"report": judge(spec, job, report).model_dump(mode="json"), "log": said}
+            return {"judged": judge_phase(group, job, result).model_dump(mode="json"), "log": said}
+        except MemoryError:
+            raise  # what was to be judged is too big; the host tells that by this process's end
         except Exception:  # noqa: BLE001 - told to the host, which logs it and says what it means
             return {"error": traceback.format_exc()[-_SAID:]}
 

@@ -17,6 +17,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 _PLAIN_PATH = re.compile(r"(?!\.{1,2}(/|$))[^/\0\\]+(/(?!\.{1,2}(/|$))[^/\0\\]+)*$")
 _PYTHON_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_CASES = 500
+MAX_ALL_CASES = 1000
+"""Cases of all groups together: with each comes a result that is stored and shown."""
+
+OUTPUT_TOTAL = 64 * 1024 * 1024
+"""Bytes that all phases of a job may bring out together; whoever judges it has them in memory."""
+
+COMPILE_SHARE = 4 * 1024 * 1024
+"""What of it compiling has; the cases share the rest evenly."""
 
 
 class Visibility(StrEnum):
@@ -265,6 +273,8 @@ class TestSpec(_Frozen):
             raise ValueError("ids of groups, and of cases within a group, must be unique")
         if set(self.additional_files) & set(self.submission_files):
             raise ValueError("a file can't be both handed in and given")
+        if len(names) > MAX_ALL_CASES:
+            raise ValueError(f"{len(names)} cases are more than {MAX_ALL_CASES}")
         for group in self.groups:
             if not isinstance(group, PytestGroup) and group.file not in self.submission_files:
                 raise ValueError(f"{group.file!r} isn't among the submission files")
@@ -283,6 +293,35 @@ class TestSpec(_Frozen):
                     " tests of each visibility into a file of their own"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _outputs_fit(self) -> TestSpec:
+        # A run of a program serves one case; a phase of calls or unit tests at least one.
+        most = self.output_share(1) // 4
+        asked = [(f"the group {group.id!r}", group.limits, most) for group in self.groups]
+        for name, limits, bound in (("compiling", self.compile_limits, COMPILE_SHARE // 4), *asked):
+            if (limits.output_bytes or 0) > bound:
+                raise ValueError(
+                    f"output_bytes of {name} can be at most {bound}: all phases together have {OUTPUT_TOTAL}"
+                )
+        for group in self.groups:
+            if not isinstance(group, (StdioGroup, ExitCodeGroup)):
+                continue
+            for case in group.cases:
+                expected = (case.stdout or "", case.stderr or "")
+                if max(len(text.encode()) for text in expected) > most:
+                    raise ValueError(
+                        f"case {case.id!r} of {group.id!r} expects an output of more than {most} bytes"
+                    )
+        return self
+
+    def output_share(self, cases: int) -> int:
+        """What a phase may bring out, in bytes: a quarter each for stdout and stderr, half for a report.
+
+        Args:
+            cases: How many cases it serves.
+        """
+        return (OUTPUT_TOTAL - COMPILE_SHARE) * cases // sum(len(group.cases) for group in self.groups)
 
     @property
     def unit_tests(self) -> tuple[UnitTestCase, ...]:

@@ -84,6 +84,18 @@ class Section(_Frozen):
     output: str
 
 
+class JudgedPhase(_Frozen):
+    """What came of judging one phase.
+
+    Attributes:
+        cases: The cases that it served, in order.
+        section: What it wrote, where it served several.
+    """
+
+    cases: tuple[CaseResult, ...]
+    section: Section | None = None
+
+
 class Replay(_Frozen):
     """What running the same test again needs.
 

@@ -4,9 +4,12 @@ What a submission answers is written by strangers. Judging it inside the host wo
 request while it lasts, and a thread wouldn't help: Python runs one at a time. So it happens in
 processes that live on from job to job, and that end when they take too long or too much memory.
 
-Whose fault it is when judging fails: an answer that can't be judged within the limits, or on which
-two fresh processes died, is the submission's, and its cases have failed; else a submission could
-have its tests declared void at will. An exception outside the judging of any answer is ours: the
+Each phase is judged by itself, and phases of different visibility share no time: what students see of
+a result is the same whatever a hidden phase brought out.
+
+Whose fault it is when judging fails: an answer that can't be judged within the limits of time and
+memory, or on which two processes died, is the submission's, and its cases have failed; else a
+submission could have its tests declared void at will. Another exception outside any answer is ours: the
 test says nothing about the submission then, and the attempt is given back. Neither is run again,
 since it would end the same.
 """
@@ -24,19 +27,21 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from computor_core.assessment.judge import unjudged_report
+from computor_core.assessment.judge import report_of, to_judge, unjudged
 from computor_core.assessment.judging_process import ANSWER_LENGTH, GREETING, pack
+from computor_core.assessment.model import Visibility
+from computor_core.assessment.report import JudgedPhase
 from computor_core.errors import ComputorError, UnavailableError
 
 if TYPE_CHECKING:
-    from computor_core.assessment.model import TestSpec
-    from computor_core.plugin_api.providers.runner import RunJob, RunReport
+    from computor_core.assessment.model import TestGroup, TestSpec
+    from computor_core.plugin_api.providers.runner import PhaseResult, RunJob, RunReport
 
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-I", "-m", "computor_core.assessment.judging_process")
 SECONDS, SECONDS_PER_CASE = 10, 2
-"""Wall and processor time that judging a job may take; a pattern alone may take one second a case."""
+"""Wall and processor time for the phases of one visibility; a pattern alone may take one second a case."""
 
 _START_SECONDS = 60.0
 _TRIES = 2
@@ -54,7 +59,7 @@ class Judges:
 
     Args:
         command: Starts one.
-        seconds, seconds_per_case: How long judging a job may take.
+        seconds, seconds_per_case: How long judging a job's phases of one visibility may take.
     """
 
     def __init__(
@@ -83,20 +88,46 @@ class Judges:
             JudgingError: Judging failed outside of any answer.
             UnavailableError: No process can be started now.
         """
-        seconds = self._seconds + self._per_case * sum(len(group.cases) for group in spec.groups)
-        request = pack(spec, job, report, cpu_seconds=int(seconds) + 1)
-        for number in range(_TRIES):
-            try:
-                async with self._process(fresh=number > 0) as process, asyncio.timeout(seconds):
-                    answer = await _ask(process, request)
-            except TimeoutError:
-                log.error("judging took longer than %s seconds", seconds, extra={"job_id": job.job_id})
+        phases = to_judge(spec, job, report)
+        judged: dict[str, JudgedPhase] = {}
+        for visibility in Visibility:
+            mine = [(group, result) for group, result in phases if group.cases[0].visibility is visibility]
+            judged |= await self._judge_phases(mine, job)
+        in_order = {result.name: judged[result.name] for _, result in phases}
+        return report_of(spec, job, report, in_order).model_dump(mode="json")
+
+    async def _judge_phases(
+        self, phases: Sequence[tuple[TestGroup, PhaseResult]], job: RunJob
+    ) -> dict[str, JudgedPhase]:
+        """Judge phases of one visibility, one after the other, in a time that they share."""
+        now = asyncio.get_running_loop().time
+        seconds = self._seconds + self._per_case * sum(len(group.cases) for group, _ in phases)
+        end: float | None = None
+        judged: dict[str, JudgedPhase] = {}
+        for group, result in phases:
+            said = {"job_id": job.job_id, "phase": result.name}
+            judged[result.name] = unjudged(group)
+            for number in range(_TRIES):
+                if end is not None and now() >= end:
+                    log.error("no time is left to judge a phase", extra=said)
+                    break
+                try:
+                    async with self._process(fresh=number > 0) as process:
+                        # Starting the first one takes nothing from the time; others are started
+                        # because of what was to be judged.
+                        end = now() + seconds if end is None else end
+                        request = pack(group, job, result, cpu_seconds=int(end - now()) + 2)
+                        async with asyncio.timeout_at(end):
+                            answer = await _ask(process, request)
+                except TimeoutError:
+                    log.error("judging took longer than %s seconds", seconds, extra=said)
+                    break
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    log.exception("a judging process died", extra=said)
+                    continue
+                judged[result.name] = _judged_in(answer, job.job_id)
                 break
-            except (ConnectionError, asyncio.IncompleteReadError):
-                log.exception("a judging process died", extra={"job_id": job.job_id})
-                continue
-            return _report_in(answer, job.job_id)
-        return unjudged_report(spec, job, report).model_dump(mode="json")
+        return judged
 
     @contextlib.asynccontextmanager
     async def _process(self, *, fresh: bool) -> AsyncIterator[Process]:
@@ -151,14 +182,13 @@ async def _ask(process: Process, request: Sequence[bytes]) -> dict[str, Any]:
     return answer
 
 
-def _report_in(answer: dict[str, Any], job_id: str) -> dict[str, Any]:
+def _judged_in(answer: dict[str, Any], job_id: str) -> JudgedPhase:
     if "error" in answer:
         log.error("judging failed: %s", answer["error"], extra={"job_id": job_id})
         raise JudgingError("the result couldn't be judged, which isn't the submission's fault")
     for said in answer["log"]:
         log.error("while judging: %s", said, extra={"job_id": job_id})
-    report: dict[str, Any] = answer["report"]
-    return report
+    return JudgedPhase.model_validate(answer["judged"])
 
 
 async def _end(process: Process) -> None:

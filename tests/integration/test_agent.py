@@ -212,7 +212,7 @@ async def test_answers_that_nobody_can_judge_are_the_submission_s_fault_and_use_
     accepted = await busy_site.submit(busy_room.student, await busy_room.assignment(max_attempts=1))
     run = await busy_site.finished(accepted.test_run_id)
     assert (run.verdict, run.points, run.executions) == ("failed", 0, 1)
-    assert run.message == "The answer can't be judged."
+    assert run.message == ""  # the cases say it, each to whoever sees that case
     assert await busy_site.attempts_used(accepted.submission_group_id) == 1
 
 

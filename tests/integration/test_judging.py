@@ -16,7 +16,8 @@ import pytest
 from computor_core.assessment import judge as judge_module
 from computor_core.assessment.build import JobInputs, build_job
 from computor_core.assessment.judging_process import GREETING
-from computor_core.assessment.model import TestSpec
+from computor_core.assessment.model import TestSpec, Visibility
+from computor_core.assessment.outcome import UNJUDGED
 from computor_core.errors import UnavailableError
 from computor_core.plugin_api.providers.runner import Isolation, PhaseResult, RunReport
 from computor_core.services.judging import COMMAND, Judges, JudgingError
@@ -41,13 +42,13 @@ SPEC = TestSpec.model_validate(
     }
 )
 JOB = build_job(SPEC, "job", JobInputs(Path("/submission")), seed=3)
+MADE_BY = (Isolation.NAMESPACES, "local", "1")
 REPORT = RunReport(
     "job",
     [PhaseResult("run-r-0", 0, stdout=b"yes"), PhaseResult("run-r-1", 0, stdout=b"yes" * 300_000)],
-    Isolation.NAMESPACES,
-    "local",
-    "1",
+    *MADE_BY,
 )
+RIGHT = PhaseResult("run-r-1", 0, stdout=b"no")
 
 
 def says(script: str) -> tuple[str, ...]:
@@ -109,7 +110,8 @@ async def test_answers_that_cannot_be_judged_in_time_have_failed(judges: Callabl
     report = await pool.judge(SPEC, JOB, REPORT)
     assert (report["verdict"], report["points"], report["max_points"]) == ("failed", "0", "2")
     assert statuses(report) == ["failed", "failed"]
-    assert report["messages"] == ["The answer can't be judged."]
+    assert {case["message"] for case in report["cases"]} == {UNJUDGED}
+    assert report["messages"] == []
     assert pool._idle == []
 
 
@@ -118,7 +120,66 @@ async def test_answers_on_which_two_processes_died_have_failed(
 ) -> None:
     report = await judges(DIES).judge(SPEC, JOB, REPORT)
     assert statuses(report) == ["failed", "failed"]
-    assert caplog.text.count("a judging process died") == 2
+    assert caplog.text.count("a judging process died") == 4
+
+
+HIDDEN_LAST = SPEC.model_copy(
+    update={
+        "groups": (
+            SPEC.groups[0].model_copy(
+                update={
+                    "cases": (
+                        SPEC.groups[0].cases[0],
+                        SPEC.groups[0].cases[1].model_copy(update={"visibility": Visibility.NEVER}),
+                    )
+                }
+            ),
+        )
+    }
+)
+MISBEHAVES = """
+from computor_core.assessment import judging_process
+real = judging_process.judge_phase
+def judge_phase(group, job, result):
+    if result.name == "run-r-1":
+        {what}
+    return real(group, job, result)
+judging_process.judge_phase = judge_phase
+judging_process.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["import time; time.sleep(600)", "raise MemoryError", "import os; os._exit(1)"],
+    ids=["takes too long", "no memory", "dies"],
+)
+async def test_a_hidden_phase_that_cannot_be_judged_changes_nothing_that_students_see(
+    judges: Callable[..., Judges], what: str
+) -> None:
+    pool = judges((sys.executable, "-I", "-c", MISBEHAVES.format(what=what)), seconds=3, seconds_per_case=0)
+    shown, hidden = (await pool.judge(HIDDEN_LAST, JOB, REPORT))["cases"]
+    assert (shown["status"], shown["message"]) == ("passed", "")
+    assert (hidden["status"], hidden["message"], hidden["visibility"]) == ("failed", UNJUDGED, "never")
+
+
+async def test_a_hidden_phase_can_be_judged_in_a_time_of_its_own(judges: Callable[..., Judges]) -> None:
+    """Or what a visible phase takes would show in hidden cases, and the other way round."""
+    slow = MISBEHAVES.replace('"run-r-1"', '"run-r-0"').format(what="import time; time.sleep(600)")
+    pool = judges((sys.executable, "-I", "-c", slow), seconds=3, seconds_per_case=0)
+    report = await pool.judge(HIDDEN_LAST, JOB, RunReport("job", [REPORT.phases[0], RIGHT], *MADE_BY))
+    assert [case["status"] for case in report["cases"]] == ["failed", "passed"]
+
+
+async def test_many_big_outputs_are_judged_one_after_the_other(judges: Callable[..., Judges]) -> None:
+    """Of 280 runs two megabytes each, and one of them takes four as text."""
+    cases = tuple(SPEC.groups[0].cases[0].model_copy(update={"id": f"c{n}"}) for n in range(280))
+    many = SPEC.model_copy(update={"groups": (SPEC.groups[0].model_copy(update={"cases": cases}),)})
+    job = build_job(many, "job", JobInputs(Path("/submission")), seed=3)
+    big = "😀".encode() + b"x" * 1_000_000
+    results = [PhaseResult(f"run-r-{n}", 0, stdout=big, stderr=big) for n in range(280)]
+    report = await judges().judge(many, job, RunReport("job", results, *MADE_BY))
+    assert {case["message"] for case in report["cases"]} == {"The standard output isn't what was expected."}
 
 
 async def test_a_process_that_was_killed_meanwhile_costs_nobody_anything(

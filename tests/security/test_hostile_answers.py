@@ -105,3 +105,33 @@ async def test_hidden_unit_tests_cannot_be_read_in_a_phase_that_students_see(
     hidden = [case for case in theirs[1:] if case["visibility"] != "always"]
     assert [case["message"] for case in hidden] == [None]
     assert theirs[0]["verdict"] is None
+
+
+FLOODING = """
+import glob
+
+def is_leap_year(year):
+    if year == 2100:
+        for path in glob.glob(".computor/*"):
+            with open(path, "a") as file:
+                file.write("[\\n" * 2_000_000)
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+"""
+"""Tells whether a hidden input is 2100 by making the answers to hidden calls hard to judge."""
+
+
+async def test_hidden_answers_that_cannot_be_judged_change_nothing_that_students_see(
+    site: Deployment, room: Classroom
+) -> None:
+    version_id = await site.import_example(room.organization.id, EXAMPLES / "python.leap_year")
+    assignment = await room.assignment(version_id=version_id)
+    seen: list[dict[str, Any]] = []
+    for code in (FLOODING, FLOODING.replace("2100", "2101")):
+        accepted = await site.submit(room.student, assignment, {"leap_year.py": code.encode()})
+        run = await site.finished(accepted.test_run_id)
+        mine = (await seen_by_the_student(site, room, run.id))[0]
+        told = ("verdict", "points", "message", "output", "visible_verdict", "visible_points")
+        seen.append({name: mine[name] for name in told})
+        assert run.verdict == ("partial" if code is FLOODING else "passed")
+    assert seen[0] == seen[1]
+    assert (seen[0]["visible_verdict"], seen[0]["verdict"]) == ("passed", None)

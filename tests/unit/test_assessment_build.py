@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from computor_core.assessment.build import JobInputs, JobPolicy, build_job, missing_files, phase_cases
-from computor_core.assessment.model import Integrity, TestSpec, plain_path
+from computor_core.assessment.model import OUTPUT_TOTAL, Integrity, TestSpec, plain_path
 from computor_core.errors import InvalidError
 from computor_core.plugin_api.providers.runner import Isolation, Limits, Mount, RunJob, Trust
 
@@ -28,7 +28,7 @@ CALLS = {
     "function": "f",
     "cases": [call("one"), call("two", visibility="after_due", arguments=["HIDDEN-INPUT"]), call("three")],
 }
-RUNS = {
+RUNS: dict[str, Any] = {
     "kind": "stdio",
     "id": "r",
     "name": "r",
@@ -139,6 +139,64 @@ def test_cases_of_different_visibility_never_share_a_phase() -> None:
     assert b"HIDDEN-INPUT" in hidden.stdin
 
 
+def test_what_students_see_runs_before_anything_hidden_whatever_the_order_of_the_groups() -> None:
+    """Else a visible phase could read what a hidden one left, in a counter of the machine for example."""
+    later = {
+        **RUNS,
+        "cases": [{**case, "visibility": "never"} for case in RUNS["cases"][:1]] + RUNS["cases"][1:],
+    }
+    names = [phase.name for phase in build(MIXED, later, CALLS, test_files=FILES).phases]
+    assert names == [
+        *("unit-u-always", "run-r-1", "call-f-always"),
+        *("unit-u-after_due", "call-f-after_due"),
+        *("unit-u-never", "run-r-0"),
+    ]
+
+
+def test_compiling_comes_first() -> None:
+    hidden = {**RUNS, "file": "main.c", "cases": [{**RUNS["cases"][0], "visibility": "never"}]}
+    made = spec(hidden, toolchain="c", submission_files=["main.c"])
+    compiling, run = build_job(made, "job-1", INPUTS).phases
+    assert (compiling.name, run.name) == ("compile", "run-r-0")
+    most = JobPolicy(defaults=Limits(output_bytes=OUTPUT_TOTAL))
+    phases = build_job(made, "job-1", INPUTS, policy=most).phases
+    assert 2 * sum(phase.limits.output_bytes for phase in phases) <= OUTPUT_TOTAL
+
+
+@pytest.mark.parametrize("runs", [1, 40, 280])
+def test_all_outputs_of_a_job_together_are_bounded(runs: int) -> None:
+    cases = [{**RUNS["cases"][0], "id": f"c{n}"} for n in range(runs)]
+    made = spec(CALLS, {**RUNS, "cases": cases}, UNITS, {**UNITS, "id": "v"})
+    phases = build_job(made, "job-1", INPUTS).phases
+    collected = sum(phase.collect_bytes for phase in phases if phase.collect)
+    assert collected + sum(2 * phase.limits.output_bytes for phase in phases) <= OUTPUT_TOTAL
+    assert min(phase.limits.output_bytes for phase in phases) >= min(Limits().output_bytes, 50_000)
+
+
+def test_an_example_that_asks_for_more_output_than_its_share_is_refused() -> None:
+    def with_cases(count: int, **values: Any) -> dict[str, Any]:
+        return {
+            **RUNS,
+            "cases": [{**RUNS["cases"][0], "id": f"c{n}"} for n in range(count)],
+            **values,
+        }
+
+    asked = {"limits": {"output_bytes": 1_000_000}}
+    assert build(with_cases(10, **asked)).phases[0].limits.output_bytes == 1_000_000
+    with pytest.raises(ValidationError, match="output_bytes of the group 'r' can be at most 78251"):
+        spec(with_cases(201, **asked))
+    long = {
+        **with_cases(201),
+        "cases": [*with_cases(200)["cases"], {**RUNS["cases"][0], "stdout": "é" * 42_000}],
+    }
+    with pytest.raises(ValidationError, match="expects an output of more than 78251 bytes"):
+        spec(long)
+    with pytest.raises(ValidationError, match="output_bytes of compiling can be at most 1048576"):
+        spec(RUNS, compile_limits={"output_bytes": 1_048_577})
+    with pytest.raises(ValidationError, match="1001 cases are more than 1000"):
+        spec(*({**with_cases(143), "id": f"g{n}"} for n in range(7)))
+
+
 def test_the_harness_gets_calls_alone() -> None:
     request = json.loads(build(CALLS).phases[0].stdin)
     assert request["calls"] == [{"arguments": [2], "keywords": {}}] * 2
@@ -215,7 +273,7 @@ def test_what_cannot_be_built_is_refused(bad: TestSpec, inputs: JobInputs) -> No
 
 
 def test_points_are_exact() -> None:
-    thirds = [{**RUNS["cases"][0], "id": f"c{n}", "points": "0.1"} for n in range(3)]  # type: ignore[index]
+    thirds = [{**RUNS["cases"][0], "id": f"c{n}", "points": "0.1"} for n in range(3)]
     assert spec({**RUNS, "cases": thirds}).max_points == Decimal("0.3")
 
 
@@ -248,7 +306,7 @@ def test_plain_paths_pass(path: str) -> None:
         {"groups": []},
         {"groups": [RUNS, RUNS]},
         {"groups": [{**RUNS, "file": "elsewhere.py"}]},
-        {"groups": [{**RUNS, "cases": [RUNS["cases"][0]] * 2}]},  # type: ignore[index]
+        {"groups": [{**RUNS, "cases": [RUNS["cases"][0]] * 2}]},
         {"groups": [{**RUNS, "cases": [{"id": "a", "name": "a"}]}]},
         {"groups": [{**RUNS, "kind": "exitcode", "cases": [{"id": "a", "name": "a", "exit_code": None}]}]},
         {"groups": [{**RUNS, "cases": [{"id": "a", "name": "a", "stdout": "", "points": "-1"}]}]},

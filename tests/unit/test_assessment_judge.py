@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,6 +158,32 @@ def test_what_makes_the_judge_itself_stumble_fails_alone_and_is_logged(
     assert statuses(report) == ["failed", "passed"]
     assert report.cases[0].message == "The answer can't be judged."
     assert "4300 digits" in caplog.text
+
+
+@pytest.mark.parametrize("junk", [b"\r\n", b"[\n", b" \n", b"\x0b\n"], ids=repr)
+def test_a_file_of_junk_is_not_read_to_its_end(junk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+
+    def loads(line: bytes) -> object:
+        read.append(line)
+        return json.loads(line)
+
+    monkeypatch.setattr(call_cases, "json", SimpleNamespace(loads=loads))
+    made = spec(calls({"expected": 1}, {"expected": 1}))
+    report = answered(made, [{"call": 0, "returned": 1}, junk * 1000])
+    assert statuses(report) == ["failed", "failed"]
+    assert len(read) <= 4
+
+
+def test_empty_lines_between_answers_say_nothing() -> None:
+    report = answered(spec(calls({"expected": 1})), [b"\n" * 1000, {"call": 0, "returned": 1}])
+    assert statuses(report) == ["passed"]
+
+
+def test_a_line_ends_with_a_newline_alone() -> None:
+    """The harness writes JSON, in which nothing else ends a line."""
+    report = answered(spec(calls({"expected": 1})), [b'{"call": 0,\r"returned": 1}'])
+    assert statuses(report) == ["passed"]
 
 
 def test_a_phase_that_makes_the_judge_stumble_fails_alone_and_is_logged(

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from computor_core.assessment import call_cases, judging_process
+from computor_core.assessment import call_cases, judging_process, outcome
 from computor_core.assessment.build import JobInputs, build_job
-from computor_core.assessment.judge import judge
+from computor_core.assessment.judge import judge, judge_phase, to_judge
 from computor_core.assessment.judging_process import ANSWER_LENGTH, GREETING, pack, serve
 from computor_core.assessment.model import TestSpec
-from computor_core.assessment.report import TestReport
-from computor_core.plugin_api.providers.runner import Isolation, Limit, PhaseResult, RunJob, RunReport
+from computor_core.assessment.outcome import UNJUDGED
+from computor_core.assessment.report import JudgedPhase
+from computor_core.plugin_api.providers.runner import Isolation, Limit, PhaseResult, RunReport
 
 SPEC = TestSpec.model_validate(
     {
@@ -68,11 +69,19 @@ def reported(*, returned: object = 1) -> RunReport:
     return RunReport("job", phases, Isolation.NAMESPACES, "local", "1", "Python 3")
 
 
-def ask(*reports: RunReport, job: RunJob = JOB) -> list[dict[str, Any]]:
+def requests() -> bytes:
+    """One for each phase."""
+    return b"".join(
+        piece
+        for group, result in to_judge(SPEC, JOB, reported())
+        for piece in pack(group, JOB, result, cpu_seconds=5)
+    )
+
+
+def ask() -> list[dict[str, Any]]:
     """What the process answers to one request after the other."""
-    requests = b"".join(piece for report in reports for piece in pack(SPEC, job, report, cpu_seconds=5))
     answers = io.BytesIO()
-    serve(io.BytesIO(requests), answers)
+    serve(io.BytesIO(requests()), answers)
     answers.seek(0)
     assert answers.read(len(GREETING)) == GREETING
     found = []
@@ -84,9 +93,11 @@ def ask(*reports: RunReport, job: RunJob = JOB) -> list[dict[str, Any]]:
 def test_the_answer_is_what_judging_here_would_have_been() -> None:
     wanted = judge(SPEC, JOB, reported())
     assert wanted.limit_exceeded == "memory"
-    for answer in ask(reported(), reported()):
-        assert answer["log"] == []
-        assert TestReport.model_validate(answer["report"]) == wanted
+    answers = ask()
+    assert [answer["log"] for answer in answers] == [[], [], []]
+    judged = [JudgedPhase.model_validate(answer["judged"]) for answer in answers]
+    assert tuple(case for phase in judged for case in phase.cases) == wanted.cases
+    assert [phase.section for phase in judged] == [*wanted.sections, None, None]
 
 
 def test_what_went_wrong_with_an_answer_goes_to_the_host_s_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +105,37 @@ def test_what_went_wrong_with_an_answer_goes_to_the_host_s_log(monkeypatch: pyte
         raise ValueError("nobody thought of this")
 
     monkeypatch.setattr(call_cases, "show", stumble)
-    (answer,) = ask(reported())
-    assert [case["status"] for case in answer["report"]["cases"]] == ["failed", "passed", "limit_exceeded"]
-    (said,) = answer["log"]
+    first, *others = ask()
+    assert [case["status"] for case in first["judged"]["cases"]] == ["failed"]
+    assert [other["judged"]["cases"][0]["status"] for other in others] == ["passed", "limit_exceeded"]
+    (said,) = first["log"]
     assert "Traceback" in said
     assert "nobody thought of this" in said
+
+
+def test_what_takes_too_much_memory_to_show_is_the_submission_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its case has failed and the others are judged; no error that would give the attempt back."""
+
+    def clean(text: str | bytes, limit: int = 0) -> str:
+        if text == "é".encode():
+            raise MemoryError
+        return text if isinstance(text, str) else ""
+
+    monkeypatch.setattr(outcome, "clean", clean)
+    found = [answer["judged"]["cases"][0] for answer in ask()]
+    assert [case["status"] for case in found] == ["passed", "failed", "limit_exceeded"]
+    assert found[1]["message"] == UNJUDGED
+
+
+def test_no_memory_left_at_all_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its host then counts that as the submission's doing."""
+
+    def judge_phase(*_arguments: object) -> JudgedPhase:
+        raise MemoryError
+
+    monkeypatch.setattr(judging_process, "judge_phase", judge_phase)
+    with pytest.raises(MemoryError):
+        ask()
 
 
 def test_a_failure_outside_of_any_answer_is_told_and_the_process_goes_on(
@@ -106,22 +143,22 @@ def test_a_failure_outside_of_any_answer_is_told_and_the_process_goes_on(
 ) -> None:
     calls = 0
 
-    def failing_once(*arguments: Any) -> TestReport:
+    def failing_once(*arguments: Any) -> JudgedPhase:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise RuntimeError("a mistake of ours")
-        return judge(*arguments)
+        return judge_phase(*arguments)
 
-    monkeypatch.setattr(judging_process, "judge", failing_once)
-    first, second = ask(reported(), reported())
+    monkeypatch.setattr(judging_process, "judge_phase", failing_once)
+    first, second, _ = ask()
     assert set(first) == {"error"}
     assert "a mistake of ours" in first["error"]
-    assert second["report"]["points"] == "2"
+    assert second["judged"]["cases"][0]["points"] == "1"
 
 
 def test_half_a_request_ends_it() -> None:
-    request = b"".join(pack(SPEC, JOB, reported(), cpu_seconds=5))
+    request = requests()
     for cut in (20, len(request) - 1):
         with pytest.raises(EOFError):
             serve(io.BytesIO(request[:cut]), io.BytesIO())
@@ -129,8 +166,8 @@ def test_half_a_request_ends_it() -> None:
 
 def test_each_request_gets_processor_time_of_its_own(cpu_limit: list[tuple[int, int]]) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    ask(reported(), reported())
-    assert len(cpu_limit) == 2
+    ask()
+    assert len(cpu_limit) == 3
     for soft, hard in cpu_limit:
         assert soft >= used.ru_utime + used.ru_stime + 5
         assert hard == resource.getrlimit(resource.RLIMIT_CPU)[1]

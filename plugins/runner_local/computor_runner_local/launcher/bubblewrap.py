@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from computor_runner_local.launcher.layout import Layout
+from computor_runner_local.launcher.proc_files import hidden_paths
 from computor_runner_local.launcher.request import PhaseRequest, SystemView
 
 INSIDE_UID = 1000
@@ -37,6 +38,11 @@ def command_line(
     for target, link in system.links.items():
         line += ["--symlink", link, target]
     line += ["--dev", "/dev", "--proc", "/proc"]
+    hidden = hidden_paths("/proc")
+    for name in hidden.files:
+        line += ["--dev-bind", "/dev/null", f"/proc/{name}"]
+    for name in hidden.folders:
+        line += ["--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}"]
     for bind in layout.binds:
         line += ["--bind" if bind.writable else "--ro-bind", bind.source, bind.target]
     line += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", phase.workdir, "--", *phase.command]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from computor_runner_local.launcher import kernel
 from computor_runner_local.launcher.layout import Layout
+from computor_runner_local.launcher.proc_files import hidden_paths
 from computor_runner_local.launcher.request import SystemView
 
 _READ_ONLY = kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
@@ -63,7 +64,7 @@ def _bind(source: str, target: str, attributes: int) -> None:
 
 
 def _mount_proc(target: str) -> None:
-    """Mount a ``/proc`` of the sandbox's own processes, where the kernel allows it.
+    """Mount a ``/proc`` of the sandbox's own processes alone, where the kernel allows it.
 
     Inside containers whose own ``/proc`` is partly covered it doesn't (mount_namespaces(7)); the
     sandbox then has an empty directory, which shows less rather than more.
@@ -73,6 +74,13 @@ def _mount_proc(target: str) -> None:
         kernel.mount("proc", target, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     except PermissionError:
         return
+    hidden = hidden_paths(target)
+    for name in hidden.files:
+        kernel.bind("/dev/null", f"{target}/{name}", kernel.MOUNT_ATTR_NOSUID)
+    for name in hidden.folders:
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV
+        kernel.mount("tmpfs", f"{target}/{name}", "tmpfs", flags, "size=4k,nr_inodes=1,mode=555")
+        kernel.set_attributes(f"{target}/{name}", _READ_ONLY)
 
 
 def _forbid_more_namespaces() -> None:
