@@ -22,7 +22,9 @@ import sys
 from pathlib import Path
 from computor_fastapi_host.demo import server
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and children inherit that
+# A shell's background jobs ignore SIGINT, and nohup SIGHUP; children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings = json.loads(sys.argv[2])
 with server.ended_by_signals(), server.serving(settings, 0, Path(sys.argv[1])) as host:
     print(host.process.pid, flush=True)
