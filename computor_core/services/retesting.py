@@ -33,6 +33,7 @@ async def start_test(
         NotFoundError: No such artifact, or none that the principal may see.
         ForbiddenError: The principal may not have it tested.
         ConflictError: A test of it is under way, or its assignment has no example version.
+        TooManyRequestsError: It was a practice run, and enough of the group's are under way.
     """
     async with app.uow(principal, request_id=request_id) as work:
         await app.access.require(work, "test.start", "artifacts", artifact_id)
@@ -44,6 +45,8 @@ async def start_test(
             raise ConflictError(
                 "a test of this submission is under way", details={"test_run_id": str(running)}
             )
+        if not artifact.official:
+            await app.services.queue.require_practice_room(work, artifact.submission_group_id)
         version_id = await work.connection.scalar(
             select(ContentDeployment.released_version_id)
             .join(SubmissionGroup, SubmissionGroup.course_content_id == ContentDeployment.course_content_id)

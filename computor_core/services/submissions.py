@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import anyio
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from computor_core.db.types import new_id
 from computor_core.db.violations import RowConflictError
@@ -27,7 +27,6 @@ from computor_core.errors import (
     NotFoundError,
     QuotaExceededError,
     ScheduleClosedError,
-    TooManyRequestsError,
 )
 from computor_core.failpoints import failpoint
 from computor_core.interfaces.submitting import ReceiptView, SubmissionAccepted
@@ -53,9 +52,6 @@ if TYPE_CHECKING:
     from computor_core.app import Computor
     from computor_core.db.unit_of_work import ReadUnit, UnitOfWork
     from computor_core.plugin_api.principal import Principal
-
-PRACTICE_RUNS = 3
-"""Practice runs that a submission group may have in the queue at a time."""
 
 
 class AlreadySubmittedError(ConflictError):
@@ -229,7 +225,7 @@ class SubmissionService:
         if handover.official:
             await self._use_attempt(work, group.id, target.schedule.max_attempts)
         else:
-            await self._require_practice_room(work, group.id)
+            await self._app.services.queue.require_practice_room(work, group.id)
         member_id = await self._member_id(work, target.course_id)
         artifact = Artifact(
             id=new_id(),
@@ -403,24 +399,6 @@ class SubmissionService:
                 },
             )
         return window
-
-    async def _require_practice_room(self, work: UnitOfWork, group_id: UUID) -> None:
-        """Keep a group from filling the queue with what costs it nothing."""
-        group = select(SubmissionGroup.id).where(SubmissionGroup.id == group_id)
-        await work.connection.execute(group if work.is_sqlite else group.with_for_update())
-        unfinished = await work.connection.scalar(
-            select(func.count())
-            .select_from(TestRun)
-            .where(
-                TestRun.submission_group_id == group_id,
-                TestRun.official.is_(False),
-                TestRun.state != "finished",
-            )
-        )
-        if unfinished is not None and unfinished >= PRACTICE_RUNS:
-            raise TooManyRequestsError(
-                f"{PRACTICE_RUNS} practice runs are under way", retry_after=5, hint="wait for a result"
-            )
 
     async def _use_attempt(self, work: UnitOfWork, group_id: UUID, maximum: int | None) -> None:
         statement = (

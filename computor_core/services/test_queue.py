@@ -16,9 +16,9 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from computor_core.errors import ConflictError
+from computor_core.errors import ConflictError, TooManyRequestsError
 from computor_core.failpoints import failpoint
-from computor_core.model import TestQueue, TestRun
+from computor_core.model import SubmissionGroup, TestQueue, TestRun
 from computor_core.plugin_api.events import TestProgressed
 from computor_core.plugin_api.principal import Principal
 
@@ -33,6 +33,9 @@ LEASE = timedelta(seconds=30)
 
 MAX_EXECUTIONS = 3
 """How often a job is handed out before it counts as impossible to run here."""
+
+PRACTICE_RUNS = 3
+"""Practice runs that a submission group may have under way at a time."""
 
 JOB_DONE = "job.done"
 """Name of the signal that tells the workflow that a job's report is in."""
@@ -140,6 +143,28 @@ class TestQueueService:
             leased = LeasedJob(row.id, token, row.leased_until, run.executions)
         failpoint("queue.leased")
         return leased
+
+    async def require_practice_room(self, work: UnitOfWork, group_id: UUID) -> None:
+        """Keep a submission group from filling the queue with what costs it nothing.
+
+        Raises:
+            TooManyRequestsError: Enough practice runs of the group are under way.
+        """
+        group = select(SubmissionGroup.id).where(SubmissionGroup.id == group_id)
+        await work.connection.execute(group if work.is_sqlite else group.with_for_update())
+        unfinished = await work.connection.scalar(
+            select(func.count())
+            .select_from(TestRun)
+            .where(
+                TestRun.submission_group_id == group_id,
+                TestRun.official.is_(False),
+                TestRun.state != "finished",
+            )
+        )
+        if unfinished is not None and unfinished >= PRACTICE_RUNS:
+            raise TooManyRequestsError(
+                f"{PRACTICE_RUNS} practice runs are under way", retry_after=5, hint="wait for a result"
+            )
 
     async def _next(self, work: UnitOfWork, runner_instance: str) -> TestQueue | None:
         waiting = (TestQueue.state == "queued") & (TestQueue.available_at <= work.now)

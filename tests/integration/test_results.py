@@ -20,10 +20,10 @@ from computor_core.assessment.report import (
     Verdict,
 )
 from computor_core.db.types import new_id
-from computor_core.errors import NotFoundError
+from computor_core.errors import NotFoundError, TooManyRequestsError
 from computor_core.model import EventLog, TestCaseResult, TestRun, WorkflowSignal
 from computor_core.services.retesting import start_test
-from computor_core.services.test_queue import JobLeaseLostError
+from computor_core.services.test_queue import PRACTICE_RUNS, JobLeaseLostError
 from tests.support.deployment import Classroom, Deployment, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -175,6 +175,21 @@ async def test_testing_again_gives_no_attempt_back_since_it_used_none(
     again = await start_test(site.app, room.student.principal, first.artifact_id)
     await results.close(again.test_run_id, Verdict.INFRASTRUCTURE_ERROR, "still away")
     assert await site.attempts_used(first.submission_group_id) == 1
+
+
+async def test_testing_practice_runs_again_fills_no_queue_either(site: Deployment, room: Classroom) -> None:
+    assignment = await room.assignment()
+    results = site.app.services.results
+    practice = []
+    for _ in range(PRACTICE_RUNS + 1):
+        accepted = await site.submit(room.student, assignment, official=False)
+        await results.close(accepted.test_run_id, Verdict.INFRASTRUCTURE_ERROR, "away")
+        practice.append(accepted.artifact_id)
+    *first, last = practice
+    for artifact_id in first:
+        await start_test(site.app, room.student.principal, artifact_id)
+    with pytest.raises(TooManyRequestsError):
+        await start_test(site.app, room.student.principal, last)
 
 
 async def test_closing_a_run_that_no_report_comes_for(site: Deployment, room: Classroom) -> None:

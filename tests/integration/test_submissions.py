@@ -43,7 +43,8 @@ from computor_core.model import (
 )
 from computor_core.plugin_api.providers.storage import StorageBackend
 from computor_core.services.archives import ArchiveLimits
-from computor_core.services.submissions import PRACTICE_RUNS, Handover
+from computor_core.services.submissions import Handover
+from computor_core.services.test_queue import PRACTICE_RUNS
 from tests.support.deployment import RIGHT, WRONG, Classroom, Deployment, Person, failing, zipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
